@@ -1,0 +1,45 @@
+# Everything a newcomer needs: `make run` shows the whole update, `make test` proves it.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+RUN    ?= runs/demo
+
+.PHONY: run test lint tree types layers generated check bench clean
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[test,lint]'
+	touch $@
+
+# The same files under the name they are imported by, for tools that read source and import nothing.
+tree: $(VENV)/.installed
+	@rm -rf build/tree && mkdir -p build/tree/adsmu
+	@ln -s $(CURDIR)/components/* $(CURDIR)/pipelines build/tree/adsmu/
+
+run: $(VENV)/.installed
+	rm -rf $(RUN)
+	$(BIN)/adsmu demo --output $(RUN)/corpus
+	$(BIN)/adsmu run --corpus $(RUN)/corpus --output $(RUN)/run
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest --numprocesses 2
+
+lint: $(VENV)/.installed types layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: tree
+	$(BIN)/mypy
+
+layers: tree
+	PYTHONPATH=build/tree $(BIN)/lint-imports
+
+generated: $(VENV)/.installed
+	$(BIN)/adsmu compile
+	git diff --exit-code -- '*.yaml' 'components/*/README.md' 'pipelines/*/README.md'
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist runs *.egg-info

@@ -1,0 +1,1 @@
+"""The utterance table: its schema, readers and writers of public formats, catalogs, corpora."""

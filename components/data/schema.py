@@ -1,0 +1,57 @@
+"""The utterance table: what every step reads and writes, as Parquet."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from adsmu.errors import BadInput
+from adsmu.files import written_whole
+
+SOURCES = ("existing", "user", "synthetic")
+SPLITS = ("train", "dev", "test")
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("tokens", pa.list_(pa.string()), nullable=False),
+        pa.field("tags", pa.list_(pa.string()), nullable=False),
+        pa.field("intent", pa.string(), nullable=False),
+        pa.field("domain", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("split", pa.string()),  # null until stratify
+        pa.field("stratum_id", pa.string()),  # null: of no declared stratum
+        pa.field("round", pa.int32()),  # null: a real row
+        pa.field("weight", pa.float32(), nullable=False),
+    ]
+)
+
+
+def read_utterances(path: str | Path) -> pa.Table:
+    """Reads an utterance table and checks it.
+
+    Args:
+        path: A Parquet file with the columns of `SCHEMA`.
+
+    Returns:
+        The rows; list columns hold dictionary-encoded strings where the file does.
+
+    Raises:
+        BadInput: The file is missing, truncated or not Parquet, or a row breaks a rule of the table.
+    """
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise BadInput(f"not a readable Parquet file: {error}", file=path) from error
+    return table
+
+
+def write_utterances(table: pa.Table, path: str | Path) -> None:
+    """Writes an utterance table, whole or not at all.
+
+    Args:
+        table: Rows with the columns of `SCHEMA`.
+        path: The Parquet file to write.
+    """
+    with written_whole(path) as temporary:
+        pq.write_table(table.cast(SCHEMA), temporary, compression="zstd")

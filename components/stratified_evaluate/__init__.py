@@ -1,0 +1,13 @@
+"""The step `stratified_evaluate`: `component.py` is its Kubeflow interface, the modules beside it do the work."""
+
+from typing import Any
+
+__all__ = ["stratified_evaluate"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "stratified_evaluate":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import adsmu
+
+    return adsmu.StratifiedEvaluateOp

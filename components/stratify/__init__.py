@@ -1,0 +1,13 @@
+"""The step `stratify`: `component.py` is its Kubeflow interface, the modules beside it do the work."""
+
+from typing import Any
+
+__all__ = ["stratify"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "stratify":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import adsmu
+
+    return adsmu.StratifyOp

@@ -1,0 +1,50 @@
+"""The Kubeflow interface of train."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Input, Metrics, Model, Output
+
+from adsmu.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def train(
+    existing: Input[Dataset],
+    model: Output[Model],
+    metrics: Output[Metrics],
+    data: Input[Dataset] = None,
+    base: Input[Model] = None,
+    mode: str = "warm",
+    trainer: str = "adsmu.train.two_stage:TwoStageTrainer",
+    settings: dict = {},  # noqa: B006 - kfp reads the default, nothing writes it
+    checkpoints: str = "",
+    seed: int = 0,
+):
+    """Trains a model on the existing data and the new use case's rows.
+
+    Args:
+        existing: Utterance table of the existing data.
+        model: Model folder: weights.safetensors, model.json, README.md.
+        metrics: Loss, development scores, seconds, utterances per second.
+        data: The new use case's rows, real and synthetic.
+        base: The model to start from (modes warm and finetune) and the parent named in the model card.
+        mode: full: from new weights; warm: from base, all weights; finetune: from base, encoder frozen.
+        trainer: Import path of the trainer.
+        settings: Settings of the trainer that differ from its defaults.
+        checkpoints: Folder that outlives the step; a killed training resumes from it. Empty: none.
+        seed: Makes the training reproducible.
+    """
+    from adsmu.train.run import train_files
+
+    figures = train_files(
+        existing.path,
+        data.path if data else None,
+        base.path if base else None,
+        model.path,
+        mode=mode,
+        trainer=trainer,
+        settings=settings,
+        checkpoints=checkpoints,
+        seed=seed,
+    )
+    for name, value in figures.items():
+        metrics.log_metric(name, value)

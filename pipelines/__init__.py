@@ -1,0 +1,1 @@
+"""The pipelines, and what ties one to itself."""
