@@ -108,7 +108,8 @@ def spans(flat: Flat) -> Spans:
     Returns:
         The spans.
 
-    >>> table = pa.table({"tokens": [["play", "let", "it", "go"]], "tags": [["O", "B-title", "I-title", "I-title"]]})
+    >>> tags = ["O", "B-title", "I-title", "I-title"]
+    >>> table = pa.table({"tokens": [["play", "let", "it", "go"]], "tags": [tags]})
     >>> found = spans(flatten(table))
     >>> found.names[found.slot].tolist(), found.start.tolist(), found.end.tolist()
     (['title'], [1], [4])

@@ -1,4 +1,4 @@
-"""The step `stratified_evaluate`: `component.py` is its Kubeflow interface, the modules beside it do the work."""
+"""The step `stratified_evaluate`: `component.py` is the Kubeflow interface, the modules beside it the work."""
 
 from typing import Any
 
