@@ -29,3 +29,7 @@ class BadInput(Exception):
         place += [f"row {row}"] if row is not None else []
         place += [f"column {column}"] if column is not None else []
         super().__init__(f"{', '.join(place)}: {rule}" if place else rule)
+
+
+class StepFailed(Exception):
+    """A step of a pipeline ended with a fault; the text names the step and where its words are."""

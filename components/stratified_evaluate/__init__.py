@@ -1,4 +1,4 @@
-"""The step `stratified_evaluate`: `component.py` is the Kubeflow interface, the modules beside it the work."""
+"""The step `stratified_evaluate`: `component.py` is the Kubeflow interface, the rest does the work."""
 
 from typing import Any
 

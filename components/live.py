@@ -1,0 +1,87 @@
+"""The live view of a run: its rounds as they finish, its strata by verdict, the step at work."""
+
+import time
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from adsmu.local_run import RunFolder
+
+_STYLES = {"pass": "green", "refine": "yellow", "exhausted": "red"}
+
+
+def watch(folder: RunFolder, console: Console) -> Live:
+    """A view that redraws itself from the run's folder; use it as a context manager around the run.
+
+    Args:
+        folder: The run's folder.
+        console: Where to draw.
+
+    Returns:
+        The view.
+    """
+    start = time.monotonic()
+
+    def draw() -> Group:
+        evaluations = folder.evaluations()
+        step = folder.current_step() or "champion"
+        status = Text(f"{step} · {time.monotonic() - start:.0f} s", style="dim")
+        return Group(rounds_table(evaluations[-1]), status) if evaluations else Group(status)
+
+    return Live(get_renderable=draw, console=console, refresh_per_second=2, transient=True)
+
+
+def rounds_table(evaluation: dict[str, Any]) -> Table:
+    """The rounds up to an evaluation, one line each.
+
+    Args:
+        evaluation: The content of an `evaluation.json`.
+
+    Returns:
+        A table for the terminal.
+    """
+    measured = {"test": "held-out rows", "dev": "development rows"}[evaluation["gate"]["measured_on"]]
+    table = Table(caption=f"mean: equal weight for each stratum, on {measured}", caption_justify="left")
+    for name in (
+        "round",
+        "added",
+        "mean",
+        "at least",
+        "existing",
+        "flips",
+        "passed",
+        "undecided",
+        "failed",
+        "given up",
+    ):
+        table.add_column(name, justify="right")
+    for entry in evaluation["rounds"]:
+        table.add_row(
+            str(entry["round"]) if entry["round"] else "champion",
+            str(entry["added"]),
+            f"{entry['mean']:.3f}",
+            f"{entry['mean_low']:.3f}",
+            f"{entry['existing']:.3f}",
+            "-" if entry["flips"] is None else f"{entry['flips']:.3f}",
+            *(str(entry[name]) for name in ("passed", "undecided", "failed", "given_up")),
+        )
+    return table
+
+
+def verdict_line(evaluation: dict[str, Any]) -> Text:
+    """The verdict and its reasons in words.
+
+    Args:
+        evaluation: The content of an `evaluation.json`.
+
+    Returns:
+        Lines for the terminal.
+    """
+    verdict = evaluation["verdict"]
+    lines = Text.assemble(("verdict ", "bold"), (verdict, f"bold {_STYLES[verdict]}"))
+    for reason in evaluation["reasons"]:
+        lines.append(f"\n  {reason}")
+    return lines
