@@ -1,6 +1,8 @@
 """The utterance table: what every step reads and writes, as Parquet."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,6 +27,23 @@ SCHEMA = pa.schema(
         pa.field("weight", pa.float32(), nullable=False),
     ]
 )
+
+
+def utterances(records: Iterable[Mapping[str, Any]] = ()) -> pa.Table:
+    """Makes an utterance table of records; without records, an empty one.
+
+    Args:
+        records: Mappings with `id`, `tokens`, `tags`, `intent`, `domain` and `source`, and any other column
+            of `SCHEMA`. A column that a record lacks is null; `weight` is 1.
+
+    Returns:
+        The table, not yet checked.
+
+    >>> row = {"id": "1", "tokens": ["stop"], "tags": ["O"], "intent": "Stop", "domain": "audio"}
+    >>> utterances([row | {"source": "user"}])["weight"].to_pylist()
+    [1.0]
+    """
+    return pa.Table.from_pylist([{"weight": 1.0, **record} for record in records], SCHEMA)
 
 
 def read_utterances(path: str | Path) -> pa.Table:
