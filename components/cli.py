@@ -263,7 +263,9 @@ def main() -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EDQUOT):
             raise
-        _end(f"{error.filename or 'output'}: {error.strerror.lower()}", EXIT_BAD_INPUT)
+        _end(
+            f"{error.filename or 'output'}: {(error.strerror or 'cannot be written').lower()}", EXIT_BAD_INPUT
+        )
     except KeyboardInterrupt:
         _end("interrupted; the same command resumes an unfinished run", EXIT_FAULT)
     except StepFailed as error:
