@@ -101,7 +101,7 @@ def fill(shape: str, values: Mapping[str, Sequence[str]], dice: random.Random) -
 def write_demo(output: str | Path, seed: int = 0) -> dict[str, Any]:
     """Writes the demo corpus.
 
-    The known intents have equal shares. Of the new use case every shape has at least one user row, and the
+    The intents that are known already have equal shares. Of the new use case every shape has at least one user row, and the
     number falls with the rank of the shape as Zipf's law says; test rows are spread evenly, and their values
     come from the whole grammar while users and the catalog know `CATALOG_SHARE` of it. No text stands twice.
 

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from adsmu.errors import BadInput
@@ -44,6 +46,30 @@ def utterances(records: Iterable[Mapping[str, Any]] = ()) -> pa.Table:
     [1.0]
     """
     return pa.Table.from_pylist([{"weight": 1.0, **record} for record in records], SCHEMA)
+
+
+def complete(table: pa.Table, source: str = "existing") -> pa.Table:
+    """Fills in what a public format leaves out.
+
+    Args:
+        table: Rows with some of the columns of `SCHEMA`.
+        source: What `source` is where a row says nothing.
+
+    Returns:
+        The columns of `SCHEMA` and no other, in order; missing ones are null, `weight` is 1.
+    """
+    columns = {
+        field.name: table[field.name]
+        if field.name in table.column_names
+        else pa.nulls(len(table), field.type)
+        for field in SCHEMA
+    }
+    columns["source"] = pc.fill_null(columns["source"], source)
+    columns["weight"] = pc.fill_null(columns["weight"], 1.0)
+    return pa.table(columns, pa.schema([field.with_nullable(True) for field in SCHEMA]))
+
+
+def validate(table: pa.Table, file: str | Path, lines: np.ndarray | None = None) -> None: ...
 
 
 def read_utterances(path: str | Path) -> pa.Table:
