@@ -1,0 +1,367 @@
+"""The update pipeline: measure the champion; while strata fail, synthesize, train and measure again; promote.
+
+Three sub-pipelines. `refine` is one round, and calls itself. `renew` holds all that a failing champion sets
+off, so that one condition guards it. `promote` takes up the model that the last round left: an importer does
+not wait for the task that its URI comes from, so it stands in a sub-pipeline that is given the URI.
+
+Accelerators are asked for by a text, because the engine reads only text there: a number would be dropped in
+silence. Empty asks for none at all, where "0" would make some clusters treat the pod as one that wants a GPU.
+No step asks for retries: the engine's own settings decide whether a step that failed runs again, and a step
+that refuses its input should not. A lost pod is replaced in any case.
+"""
+
+import copy
+from typing import Any, NamedTuple
+
+from kfp import components, dsl, kubernetes
+from kfp.dsl import Artifact, Dataset, Input, Model
+
+from adsmu import CanaryDeployOp, StratifiedEvaluateOp, StratifyOp, SynthesizeOp, TrainOp
+from adsmu.image import IMAGE
+from adsmu.pipelines import recursion
+
+TRAINER = "adsmu.train.two_stage:TwoStageTrainer"
+NEEDS_MORE = recursion.Guard("stratified-evaluate", "verdict", "refine")
+
+
+class Refined(NamedTuple):
+    """What flows out of the recursion: parameters, no artifacts."""
+
+    model_uri: str
+    evaluation_uri: str
+    verdict: str
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def finish(model: Input[Model], evaluation: Input[Artifact], verdict: str) -> NamedTuple(
+    "Refined", model_uri=str, evaluation_uri=str, verdict=str
+):
+    """Hands on where the last round's model and evaluation lie."""
+    return model.uri, evaluation.uri, verdict
+
+
+def refine(
+    data: Input[Dataset],
+    strata: Input[Dataset],
+    existing: Input[Dataset],
+    catalog: Input[Artifact],
+    champion: Input[Model],
+    champion_predictions: Input[Dataset],
+    evaluation: Input[Artifact],
+    round: int,
+    max_rounds: int,
+    rows_per_stratum: int,
+    target: float,
+    margin: float,
+    allocation: str,
+    selection: str,
+    mode: str,
+    trainer: str,
+    settings: dict,
+    checkpoints: str,
+    seed: int,
+    cpu: str,
+    memory: str,
+    gpus: str,
+    accelerator: str,
+    node_selector: dict,
+    tolerations: list,
+) -> Refined:
+    """One round."""
+    rows = SynthesizeOp(
+        utterances=data,
+        strata=strata,
+        existing=existing,
+        catalog=catalog,
+        evaluation=evaluation,
+        round=round,
+        rows_per_stratum=rows_per_stratum,
+        allocation=allocation,
+        selection=selection,
+        seed=seed,
+    )
+    trained = TrainOp(
+        existing=existing,
+        data=rows.outputs["data"],
+        base=champion,
+        mode=mode,
+        trainer=trainer,
+        settings=settings,
+        checkpoints=checkpoints,
+        seed=seed,
+    )
+    trained.set_cpu_request(cpu).set_memory_request(memory)
+    trained.set_accelerator_type(accelerator).set_accelerator_limit(gpus)
+    kubernetes.add_node_selector_json(trained, node_selector)
+    kubernetes.add_toleration_json(trained, tolerations)
+    measured = StratifiedEvaluateOp(
+        model=trained.outputs["model"],
+        data=rows.outputs["data"],
+        strata=strata,
+        existing=existing,
+        champion_predictions=champion_predictions,
+        previous=evaluation,
+        round=round,
+        max_rounds=max_rounds,
+        target=target,
+        margin=margin,
+        trainer=trainer,
+    )
+    again(
+        data=rows.outputs["data"],
+        strata=strata,
+        existing=existing,
+        catalog=catalog,
+        champion=champion,
+        champion_predictions=champion_predictions,
+        evaluation=measured.outputs["evaluation"],
+        round=measured.outputs["next_round"],
+        max_rounds=max_rounds,
+        rows_per_stratum=rows_per_stratum,
+        target=target,
+        margin=margin,
+        allocation=allocation,
+        selection=selection,
+        mode=mode,
+        trainer=trainer,
+        settings=settings,
+        checkpoints=checkpoints,
+        seed=seed,
+        cpu=cpu,
+        memory=memory,
+        gpus=gpus,
+        accelerator=accelerator,
+        node_selector=node_selector,
+        tolerations=tolerations,
+    )
+    last = finish(
+        model=trained.outputs["model"],
+        evaluation=measured.outputs["evaluation"],
+        verdict=measured.outputs["verdict"],
+    ).set_caching_options(False)
+    return Refined(*(last.outputs[name] for name in Refined._fields))
+
+
+again = recursion.stub(refine)
+refine_pipeline = dsl.pipeline(refine)
+
+
+@dsl.pipeline
+def promote(model_uri: str, evaluation_uri: str, verdict: str):
+    """Takes up the last round's model again and hands it to canary-deploy."""
+    model = dsl.importer(artifact_uri=model_uri, artifact_class=Model, reimport=False)
+    evaluation = dsl.importer(artifact_uri=evaluation_uri, artifact_class=Artifact, reimport=False)
+    CanaryDeployOp(model=model.output, evaluation=evaluation.output, verdict=verdict).set_caching_options(
+        False
+    )
+
+
+@dsl.pipeline
+def renew(
+    data: Input[Dataset],
+    strata: Input[Dataset],
+    existing: Input[Dataset],
+    catalog: Input[Artifact],
+    champion: Input[Model],
+    champion_predictions: Input[Dataset],
+    evaluation: Input[Artifact],
+    max_rounds: int,
+    rows_per_stratum: int,
+    target: float,
+    margin: float,
+    allocation: str,
+    selection: str,
+    mode: str,
+    trainer: str,
+    settings: dict,
+    checkpoints: str,
+    seed: int,
+    cpu: str,
+    memory: str,
+    gpus: str,
+    accelerator: str,
+    node_pool: dict,
+):
+    """Refines until a round ends it, then promotes."""
+    refined = refine_pipeline(
+        data=data,
+        strata=strata,
+        existing=existing,
+        catalog=catalog,
+        champion=champion,
+        champion_predictions=champion_predictions,
+        evaluation=evaluation,
+        round=1,
+        max_rounds=max_rounds,
+        rows_per_stratum=rows_per_stratum,
+        target=target,
+        margin=margin,
+        allocation=allocation,
+        selection=selection,
+        mode=mode,
+        trainer=trainer,
+        settings=settings,
+        checkpoints=checkpoints,
+        seed=seed,
+        cpu=cpu,
+        memory=memory,
+        gpus=gpus,
+        accelerator=accelerator,
+        node_selector=node_pool,
+        tolerations=[],  # `_split_pool` puts those of the node pool here
+    )
+    promote(**refined.outputs)
+
+
+def _imported(uri: Any, kind: type[Artifact], name: str) -> Any:
+    task = dsl.importer(artifact_uri=uri, artifact_class=kind, reimport=False)
+    return task.set_display_name(name).output
+
+
+@dsl.pipeline
+def update(
+    existing: str,
+    user: str,
+    test: str,
+    catalog: str,
+    champion: str,
+    max_rounds: int = 3,
+    rows_per_stratum: int = 4,
+    evaluation_rows: int = 60,
+    target: float = 0.95,
+    margin: float = 0.02,
+    rule: str = "exact",
+    min_rows: int = 1,
+    max_strata: int = 200,
+    allocation: str = "failing",
+    selection: str = "balanced",
+    mode: str = "warm",
+    trainer: str = TRAINER,
+    settings: dict = {},  # noqa: B006 - kfp reads the default, nothing writes it
+    checkpoints: str = "",
+    seed: int = 0,
+    cpu: str = "2",
+    memory: str = "4Gi",
+    gpus: str = "",
+    accelerator: str = "nvidia.com/gpu",
+    node_pool: dict = {"selector": {}, "tolerations": []},  # noqa: B006 - as above
+):
+    """Updates a production model for a new use case, gated stratum by stratum.
+
+    Args:
+        existing: URI of the utterance table that the production model was trained on.
+        user: URI of the user's utterance table for the new use case.
+        test: URI of real, held-out utterances of the new use case.
+        catalog: URI of a JSON object, slot name to a list of values.
+        champion: URI of the production model's folder.
+        max_rounds: The last round allowed.
+        rows_per_stratum: Synthetic training rows a round, for each stratum on average.
+        evaluation_rows: Synthetic development rows of each stratum, written once.
+        target: The frame accuracy that a stratum, and the mean over strata, must clear.
+        margin: How much lower the accuracy on existing use cases may be.
+        rule: How rows are grouped: exact, fuzzy, model, or the import path of a rule.
+        min_rows: Strata with fewer user rows are merged with their fuzzy twins, or set aside.
+        max_strata: The largest strata that are kept; the others are set aside.
+        allocation: How a round's rows are shared out: equal, natural, failing, failure_rate, an import path.
+        selection: Which rows of the pool are taken: balanced, submodular or random.
+        mode: full: from new weights; warm: from the champion, all weights; finetune: encoder frozen.
+        trainer: Import path of the trainer.
+        settings: Settings of the trainer that differ from its defaults.
+        checkpoints: Folder that outlives a step; a killed training resumes from it. Empty: none.
+        seed: Makes the update reproducible.
+        cpu: CPU request of training.
+        memory: Memory request of training.
+        gpus: How many accelerators training gets, as text; empty: none.
+        accelerator: Resource name of the accelerator.
+        node_pool: Where training runs: selector (labels to values) and tolerations (a list); both keys stand.
+    """
+    existing_data = _imported(existing, Dataset, "existing-data")
+    user_data = _imported(user, Dataset, "user-data")
+    test_data = _imported(test, Dataset, "test-data")
+    values = _imported(catalog, Artifact, "slot-values")
+    model = _imported(champion, Model, "champion-model")
+    strata = StratifyOp(
+        user=user_data, test=test_data, rule=rule, min_rows=min_rows, max_strata=max_strata, seed=seed
+    )
+    rows = SynthesizeOp(
+        utterances=strata.outputs["utterances"],
+        strata=strata.outputs["strata"],
+        existing=existing_data,
+        catalog=values,
+        round=0,
+        rows_per_stratum=evaluation_rows,
+        seed=seed,
+    )
+    measured = StratifiedEvaluateOp(
+        model=model,
+        data=rows.outputs["data"],
+        strata=strata.outputs["strata"],
+        existing=existing_data,
+        round=0,
+        max_rounds=max_rounds,
+        target=target,
+        margin=margin,
+        trainer=trainer,
+    )
+    renew(
+        data=rows.outputs["data"],
+        strata=strata.outputs["strata"],
+        existing=existing_data,
+        catalog=values,
+        champion=model,
+        champion_predictions=measured.outputs["predictions"],
+        evaluation=measured.outputs["evaluation"],
+        max_rounds=max_rounds,
+        rows_per_stratum=rows_per_stratum,
+        target=target,
+        margin=margin,
+        allocation=allocation,
+        selection=selection,
+        mode=mode,
+        trainer=trainer,
+        settings=settings,
+        checkpoints=checkpoints,
+        seed=seed,
+        cpu=cpu,
+        memory=memory,
+        gpus=gpus,
+        accelerator=accelerator,
+        node_pool=node_pool,
+    )
+
+
+def tied() -> recursion.Spec:
+    """The update pipeline, its rounds a component that calls itself."""
+    return recursion.tie(_authored(), "refine", NEEDS_MORE)
+
+
+def unrolled(rounds: int) -> recursion.Spec:
+    """The update pipeline without a cycle, for engines that refuse one.
+
+    Args:
+        rounds: How many rounds there may be; the default of `max_rounds`, and not to be exceeded by it.
+    """
+    spec = recursion.unroll(_authored(), "refine", NEEDS_MORE, rounds)
+    return recursion.with_default(spec, "max_rounds", rounds)
+
+
+def load_tied() -> Any:
+    """The update pipeline as a component: call it under `kfp.local`, or inside another pipeline."""
+    return components.load_component_from_text(tied().text())
+
+
+def _authored() -> recursion.Spec:
+    spec = recursion.guard(recursion.compiled(update), "renew", NEEDS_MORE)
+    return _split_pool(spec)
+
+
+def _split_pool(spec: recursion.Spec) -> recursion.Spec:
+    """Gives `refine` the parts of the node pool: kfp has no word for a part of a parameter, engines have."""
+    spec = copy.deepcopy(spec)
+    given = spec.pipeline["components"]["comp-renew"]["dag"]["tasks"]["refine"]["inputs"]["parameters"]
+    for name, part in (("node_selector", "selector"), ("tolerations", "tolerations")):
+        given[name] = {
+            "componentInputParameter": "node_pool",
+            "parameterExpressionSelector": f'parseJson(string_value)["{part}"]',
+        }
+    return spec
