@@ -24,7 +24,13 @@ class Predictions:
 
 
 class Predictor(Protocol):
-    """A loaded model."""
+    """A loaded model.
+
+    Attributes:
+        labels: The names it can predict: `domains`, `intents`, `slots`.
+    """
+
+    labels: dict[str, list[str]]
 
     def predict(self, tokens: Sequence[Sequence[str]]) -> Predictions:
         """Predicts rows; a row's prediction does not depend on the rows beside it."""
@@ -46,6 +52,8 @@ class Trainer(Protocol):
         seed: int,
     ) -> dict[str, float]:
         """Trains and writes the model's own files into the folder `output`, which exists and is empty.
+
+        Only safetensors, JSON and the like: a model is loaded from places that are not trusted.
 
         Args:
             rows: Utterance table: existing, user and synthetic rows of the splits train and dev.
