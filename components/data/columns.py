@@ -45,14 +45,28 @@ def flatten(table: pa.Table) -> Flat:
     >>> flat.words[flat.tokens].tolist(), flat.labels[flat.tags].tolist(), flat.offsets.tolist()
     (['play', 'moana', 'stop'], ['O', 'B-title', 'O'], [0, 2, 3])
     """
-    lengths, tokens, words = _codes(table["tokens"])
-    _, tags, labels = _codes(table["tags"])
+    lengths, tokens, words = list_codes(table["tokens"])
+    _, tags, labels = list_codes(table["tags"])
     return Flat(np.concatenate([[0], np.cumsum(lengths)]), tokens, tags, words, labels)
 
 
-def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def list_codes(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One list column as codes.
+
+    Args:
+        column: Lists of strings, none of them null. A null string in a list counts as an empty one.
+
+    Returns:
+        The length of each list (int64), one code for each position (int32), and the distinct strings.
+
+    >>> lengths, codes, words = list_codes(pa.chunked_array([[["play", "moana"], ["play"]]]))
+    >>> lengths.tolist(), codes.tolist(), words.tolist()
+    ([2, 1], [0, 1, 0], ['play', 'moana'])
+    """
     lengths = pc.list_value_length(column).to_numpy().astype(np.int64)
     values = pc.list_flatten(column)
+    if values.null_count:
+        values = pc.fill_null(values, "")
     if not pa.types.is_dictionary(values.type):
         values = values.dictionary_encode()
     encoded = values.combine_chunks()

@@ -101,9 +101,10 @@ def fill(shape: str, values: Mapping[str, Sequence[str]], dice: random.Random) -
 def write_demo(output: str | Path, seed: int = 0) -> dict[str, Any]:
     """Writes the demo corpus.
 
-    The intents that are known already have equal shares. Of the new use case every shape has at least one user row, and the
-    number falls with the rank of the shape as Zipf's law says; test rows are spread evenly, and their values
-    come from the whole grammar while users and the catalog know `CATALOG_SHARE` of it. No text stands twice.
+    The intents that the speaker knows have equal shares. Of the new use case every shape has at least one
+    user row, and the number falls with the rank of the shape as Zipf's law says; test rows are spread evenly,
+    and their values come from the whole grammar while the user and the catalog know `CATALOG_SHARE` of it.
+    No text stands twice.
 
     Args:
         output: The folder to make.

@@ -5,16 +5,33 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from adsmu.data.conll import read_conll
 from adsmu.data.jsonl import read_jsonl
+from adsmu.data.rasa import read_rasa
 from adsmu.data.schema import read_utterances
+from adsmu.data.three_files import is_three_files, read_three_files
 from adsmu.errors import BadInput
+
+_READERS = {
+    ".parquet": read_utterances,
+    ".jsonl": read_jsonl,
+    ".jsonl.gz": read_jsonl,
+    ".conll": read_conll,
+    ".bio": read_conll,
+    ".iob": read_conll,
+    ".txt": read_conll,
+    ".tsv": read_conll,
+    ".yml": read_rasa,
+    ".yaml": read_rasa,
+}
 
 
 def read_corpus(path: str | Path, lower: bool = False) -> pa.Table:
     """Reads a labelled corpus in the format that its name tells.
 
     Args:
-        path: `.jsonl`, `.jsonl.gz`, `.parquet`.
+        path: A file that ends with .parquet (the utterance table), .jsonl, .jsonl.gz, .yml or .yaml (Rasa),
+            .conll, .bio, .iob, .txt or .tsv (columns); or a folder with seq.in, seq.out and label.
         lower: Lower-case the tokens.
 
     Returns:
@@ -26,12 +43,15 @@ def read_corpus(path: str | Path, lower: bool = False) -> pa.Table:
     path = Path(path)
     if not path.exists():
         raise BadInput("no such file", file=path)
-    if path.name.endswith((".jsonl", ".jsonl.gz")):
-        table = read_jsonl(path)
-    elif path.suffix == ".parquet":
-        table = read_utterances(path)
+    if path.is_dir():
+        read = read_three_files if is_three_files(path) else None
     else:
-        raise BadInput("no reader for this kind of file", file=path)
+        read = next((reader for ending, reader in _READERS.items() if path.name.endswith(ending)), None)
+    if read is None:
+        raise BadInput(
+            f"unknown format: not a folder with seq.in, nor one of {', '.join(_READERS)}", file=path
+        )
+    table = read(path)
     return lowered(table) if lower else table
 
 

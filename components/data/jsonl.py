@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as pj
 
-from adsmu.data.schema import SCHEMA, complete, validate
+from adsmu.data.schema import SCHEMA, labelled
 from adsmu.errors import BadInput
 from adsmu.files import written_whole
 
@@ -22,8 +22,9 @@ def read_jsonl(path: str | Path) -> pa.Table:
     """Reads one JSON object a line; empty lines are skipped.
 
     Args:
-        path: A text file, gzipped when its name ends with `.gz`. `id`, `domain`, `intent`, `tokens` and
-            `tags` stand in every object; the other columns of the utterance table may. Other keys are not read.
+        path: A text file, gzipped when its name ends with `.gz`. Every object has `id`, `domain`, `intent`,
+            `tokens` and `tags`, and may have the other columns of the utterance table. Further keys are not
+            read.
 
     Returns:
         The utterance table; `source` is existing and `weight` 1 where a row says nothing.
@@ -48,9 +49,7 @@ def read_jsonl(path: str | Path) -> pa.Table:
         table = pj.read_json(pa.BufferReader(content), blocks, options)
     except pa.ArrowInvalid as error:
         raise _first_fault(content, path) or BadInput(f"not JSON lines: {error}", file=path) from error
-    table = complete(table)
-    validate(table, path, lines)
-    return table
+    return labelled({name: table[name] for name in table.column_names}, path, lines)
 
 
 def _first_fault(content: bytes, path: Path) -> BadInput | None:

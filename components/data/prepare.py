@@ -37,9 +37,9 @@ def prepare(
     Rows that repeat a text are removed first. The rows of the intent are grouped by shape; the largest
     `MOST_STRATA` groups of at least `SMALLEST_STRATUM` rows are its strata. Of each, `seeds_per_stratum` rows
     become user data, half of the others, at most `MOST_TEST_ROWS`, test rows, and what is left is kept back
-    (`trainfold.parquet`: a ceiling for experiments, never learnt from). Of the rarer shapes some are test rows
-    of unseen shape and the others give values. The catalog holds what all rows of the intent but the test's
-    have in the slots of the user rows.
+    (`trainfold.parquet`: a ceiling for experiments, never learnt from). Of the rarer shapes some are test
+    rows of unseen shape and the others give values. The catalog holds what all rows of the intent but the
+    test's have in the slots of the user rows.
 
     Args:
         data: The corpus, in any format of `read_corpus`.
