@@ -40,8 +40,11 @@ Artifacts flow into a recursion, only parameters flow out: hand on an artifact's
 importer inside a sub-pipeline that has the URI as its own input.
 """
 
+import ast
 import copy
 import functools
+import pprint
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -55,6 +58,7 @@ from adsmu.errors import BadInput
 from adsmu.pipelines.rules import check
 
 Dag = dict[str, Any]
+DEFAULT = re.compile(r"(?<=\[Default: )\{.+\}(?=\])")
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def compiled(pipeline: Any) -> Spec:
     lines = text.splitlines(keepends=True)
     header = "".join(lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))])
     documents = list(yaml.safe_load_all(text))
-    return Spec(header, documents[0], documents[1] if len(documents) > 1 else None)
+    return Spec(DEFAULT.sub(_ordered, header), documents[0], documents[1] if len(documents) > 1 else None)
 
 
 def stub(function: Callable[..., Any]) -> Any:
@@ -229,6 +233,11 @@ def with_default(spec: Spec, parameter: str, value: Any) -> Spec:
     pipeline = copy.deepcopy(spec.pipeline)
     pipeline["root"]["inputDefinitions"]["parameters"][parameter]["defaultValue"] = value
     return replace(spec, pipeline=pipeline)
+
+
+def _ordered(default: re.Match[str]) -> str:
+    """Sorts the keys of a default: kfp prints them in an order that differs from run to run."""
+    return pprint.pformat(ast.literal_eval(default[0]), width=10_000)
 
 
 def _kebab(name: str) -> str:

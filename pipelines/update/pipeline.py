@@ -17,8 +17,8 @@ from kfp import components, dsl, kubernetes
 from kfp.dsl import Artifact, Dataset, Input, Model
 
 from adsmu import CanaryDeployOp, StratifiedEvaluateOp, StratifyOp, SynthesizeOp, TrainOp
-from adsmu.image import IMAGE
 from adsmu.pipelines import recursion
+from adsmu.pipelines.update.component import finish
 
 TRAINER = "adsmu.train.two_stage:TwoStageTrainer"
 NEEDS_MORE = recursion.Guard("stratified-evaluate", "verdict", "refine")
@@ -30,14 +30,6 @@ class Refined(NamedTuple):
     model_uri: str
     evaluation_uri: str
     verdict: str
-
-
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
-def finish(model: Input[Model], evaluation: Input[Artifact], verdict: str) -> NamedTuple(
-    "Refined", model_uri=str, evaluation_uri=str, verdict=str
-):
-    """Hands on where the last round's model and evaluation lie."""
-    return model.uri, evaluation.uri, verdict
 
 
 def refine(
@@ -147,7 +139,7 @@ refine_pipeline = dsl.pipeline(refine)
 
 
 @dsl.pipeline
-def promote(model_uri: str, evaluation_uri: str, verdict: str):
+def promote(model_uri: str, evaluation_uri: str, verdict: str) -> None:
     """Takes up the last round's model again and hands it to canary-deploy."""
     model = dsl.importer(artifact_uri=model_uri, artifact_class=Model, reimport=False)
     evaluation = dsl.importer(artifact_uri=evaluation_uri, artifact_class=Artifact, reimport=False)
@@ -181,7 +173,7 @@ def renew(
     gpus: str,
     accelerator: str,
     node_pool: dict,
-):
+) -> None:
     """Refines until a round ends it, then promotes."""
     refined = refine_pipeline(
         data=data,
@@ -245,7 +237,7 @@ def update(
     gpus: str = "",
     accelerator: str = "nvidia.com/gpu",
     node_pool: dict = {"selector": {}, "tolerations": []},  # noqa: B006 - as above
-):
+) -> None:
     """Updates a production model for a new use case, gated stratum by stratum.
 
     Args:

@@ -1,0 +1,226 @@
+"""The update pipeline, run whole under an unpatched kfp.local, with real steps and a trainer that is fast."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from kfp import components, dsl, local
+from kfp.dsl import Dataset
+
+from adsmu.data.corpus import Corpus, write_corpus
+from adsmu.data.schema import SCHEMA
+from adsmu.files import digest, read_json
+from adsmu.pipelines import recursion
+from adsmu.pipelines.update.pipeline import load_tied, unrolled
+from adsmu.train.run import train_files
+
+HERE = Path(__file__).parent
+TRAINER = "template_trainer:TemplateTrainer"
+OLD = ["play {song}", "stop the {room} speaker", "what is the weather in {city}"]
+NEW = ["add {song} to my {list}", "put {song} on the list {list}", "i want {song} in {list}"]
+FIRST = ("amber", "cobalt", "ivory", "olive", "scarlet", "violet")
+SECOND = ("anchor", "bridge", "candle", "desert", "ember", "forest", "garden", "harbor", "island", "jungle")
+NAMES = [f"{first} {second}" for first in FIRST for second in SECOND]
+
+
+def rows(templates: list[str], number: int, *, source: str, split: str | None, start: int = 0) -> pa.Table:
+    """`number` rows of each template, the values in turn."""
+    made: list[dict[str, Any]] = []
+    for place, template in enumerate(templates):
+        domain, intent = ("lists", "AddToList") if template in NEW else ("home", f"Old{place}")
+        for count in range(number):
+            tokens, tags = [], []
+            for slot_place, word in enumerate(template.split()):
+                slot = word.strip("{}") if word.startswith("{") else None
+                value = (
+                    NAMES[(start + count * 3 + slot_place * 7 + place) % len(NAMES)].split()
+                    if slot
+                    else [word]
+                )
+                tokens += value
+                tags += [f"B-{slot}"] + [f"I-{slot}"] * (len(value) - 1) if slot else ["O"]
+            made.append(
+                {
+                    "id": f"{source}-{split}-{place}-{count}-{start}",
+                    "tokens": tokens,
+                    "tags": tags,
+                    "intent": intent,
+                    "domain": domain,
+                    "source": source,
+                    "split": split,
+                    "stratum_id": None,
+                    "round": None,
+                    "weight": 1.0,
+                }
+            )
+    return pa.Table.from_pylist(made, schema=SCHEMA)
+
+
+def existing_rows(templates: list[str]) -> pa.Table:
+    splits = (("train", 12, 0), ("dev", 4, 37), ("test", 10, 50))
+    return pa.concat_tables([rows(templates, n, source="existing", split=s, start=at) for s, n, at in splits])
+
+
+@dataclass(frozen=True)
+class Inputs:
+    corpus: Corpus
+    champion: Path
+    knowing_champion: Path
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    write_corpus(
+        folder / "corpus",
+        existing=existing_rows(OLD),
+        user=rows(NEW, 12, source="user", split=None, start=1),
+        test=rows(NEW, 12, source="user", split="test", start=41),
+        catalog={"song": NAMES, "list": NAMES},
+        facts={},
+    )
+    corpus = Corpus(folder / "corpus")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(HERE))
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
+        for name, templates in (("champion", OLD), ("knowing", OLD + NEW)):
+            pq.write_table(existing_rows(templates), folder / f"{name}.parquet")
+            train_files(folder / f"{name}.parquet", None, None, folder / name, mode="full", trainer=TRAINER)
+        yield Inputs(corpus, folder / "champion", folder / "knowing")
+        sys.modules.pop("template_trainer", None)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run left: the folders of its steps, in order of their rounds."""
+
+    folder: Path
+
+    def steps(self, name: str) -> list[Path]:
+        return sorted((p for p in self.folder.rglob(name) if p.is_dir()), key=lambda path: len(path.parts))
+
+    @property
+    def evaluations(self) -> list[dict[str, Any]]:
+        return [read_json(path / "evaluation") for path in self.steps("stratified-evaluate")]
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        (step,) = self.steps("canary-deploy")
+        return read_json(step / "rollout")
+
+
+def run(
+    inputs: Inputs, folder: Path, *, pipeline: Any = None, champion: Path | None = None, needed: int, **more
+) -> Ran:
+    local.init(
+        local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(folder / "steps"),
+        enable_caching=True,
+        cache_root=str(folder / "cache"),
+    )
+    (pipeline or load_tied())(
+        existing=str(inputs.corpus.existing),
+        user=str(inputs.corpus.user),
+        test=str(inputs.corpus.test),
+        catalog=str(inputs.corpus.catalog),
+        champion=str(champion or inputs.champion),
+        evaluation_rows=40,
+        target=0.6,
+        allocation="equal",
+        mode="full",
+        trainer=TRAINER,
+        settings={"needed": needed},
+        **more,
+    )
+    return Ran(max((folder / "steps").iterdir(), key=lambda path: path.name))
+
+
+@pytest.fixture(scope="module")
+def two_rounds(inputs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    return folder, run(inputs, folder, needed=8, max_rounds=3)
+
+
+def test_a_champion_that_passes_ends_the_run(inputs, tmp_path):
+    ran = run(inputs, tmp_path, champion=inputs.knowing_champion, needed=1)
+    assert [(e["round"], e["verdict"]) for e in ran.evaluations] == [(0, "pass")]
+    assert ran.evaluations[0]["model"]["digest"] == digest(inputs.knowing_champion)
+    assert not ran.steps("train")
+    assert not ran.steps("canary-deploy")
+
+
+def test_one_round_suffices_when_it_passes(inputs, tmp_path):
+    ran = run(inputs, tmp_path, needed=4, max_rounds=3)
+    assert [(e["round"], e["verdict"]) for e in ran.evaluations] == [(0, "refine"), (1, "pass")]
+    assert ran.outcome["admitted"] is True
+
+
+def test_a_second_round_follows_a_first_that_does_not_pass(two_rounds):
+    _, ran = two_rounds
+    assert [e["verdict"] for e in ran.evaluations] == ["refine", "refine", "pass"]
+    assert [entry["round"] for entry in ran.evaluations[-1]["rounds"]] == [0, 1, 2]
+    assert len(ran.steps("train")) == len(ran.steps("synthesize")) - 1 == 2
+
+
+def test_each_round_adds_to_the_rows_of_the_one_before(two_rounds):
+    _, ran = two_rounds
+    assert [entry["added"] for entry in ran.evaluations[-1]["rounds"]] == [0, 12, 12]
+    tables = [pq.read_table(path / "data") for path in ran.steps("synthesize")]
+    assert [len(table) for table in tables] == [len(tables[0]), len(tables[0]) + 12, len(tables[0]) + 24]
+
+
+def test_the_model_that_reaches_the_end_is_the_one_that_passed(two_rounds):
+    _, ran = two_rounds
+    assert ran.outcome["admitted"] is True
+    assert ran.outcome["model"]["digest"] == digest(ran.steps("train")[-1] / "model")
+    assert ran.outcome["model"]["digest"] == ran.evaluations[-1]["model"]["digest"]
+
+
+def test_rounds_end_at_the_last_one_allowed_and_nothing_is_rolled_out(inputs, tmp_path):
+    ran = run(inputs, tmp_path, needed=1000, max_rounds=2)
+    assert [e["verdict"] for e in ran.evaluations] == ["refine", "refine", "exhausted"]
+    assert ran.outcome["outcome"] == "skipped"
+    assert ran.outcome["admitted"] is False
+    assert "'exhausted'" in ran.outcome["reasons"][0]
+
+
+def test_the_unrolled_pipeline_measures_the_same(inputs, two_rounds, tmp_path):
+    _, tied = two_rounds
+    flat = components.load_component_from_text(unrolled(2).text())
+    ran = run(inputs, tmp_path, pipeline=flat, needed=8, max_rounds=3)
+    assert [e["model"] for e in ran.evaluations] == [e["model"] for e in tied.evaluations]
+    assert [e["splits"] for e in ran.evaluations] == [e["splits"] for e in tied.evaluations]
+
+
+def test_a_second_run_with_the_same_cache_executes_only_the_last_tasks(inputs, two_rounds):
+    folder, before = two_rounds
+    again = run(inputs, folder, needed=8, max_rounds=3)
+    assert again.folder != before.folder
+    assert {path.parent.name for path in again.folder.rglob("executor_output.json")} == {
+        "finish",
+        "canary-deploy",
+    }
+    assert again.outcome == before.outcome
+
+
+def test_stratify_from_its_file_runs_inside_another_pipeline(inputs, tmp_path):
+    stratify = components.load_component_from_file(
+        str(HERE.parents[1] / "components" / "stratify" / "component.yaml")
+    )
+
+    @dsl.pipeline
+    def shapes(user: str, test: str):
+        rows = dsl.importer(artifact_uri=user, artifact_class=Dataset, reimport=False)
+        held_out = dsl.importer(artifact_uri=test, artifact_class=Dataset, reimport=False)
+        stratify(user=rows.output, test=held_out.output, rule="fuzzy")
+
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path))
+    loaded = components.load_component_from_text(recursion.compiled(shapes).text())
+    loaded(user=str(inputs.corpus.user), test=str(inputs.corpus.test))
+    (strata,) = tmp_path.rglob("strata")
+    assert pq.read_table(strata)["shape"].to_pylist()

@@ -1,0 +1,174 @@
+"""What the compiled update pipeline says to the engine."""
+
+import pytest
+
+from adsmu.errors import BadInput
+from adsmu.pipelines.rules import check
+from adsmu.pipelines.update.pipeline import tied, unrolled
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return tied()
+
+
+def tasks(spec, component):
+    part = spec.pipeline["root"] if component == "root" else spec.pipeline["components"][component]
+    return part["dag"]["tasks"]
+
+
+def sources(task):
+    found = {}
+    for kind in ("artifacts", "parameters"):
+        for name, value in task["inputs"].get(kind, {}).items():
+            (source,) = (v for k, v in value.items() if k != "parameterExpressionSelector")
+            found[name] = (
+                source["producerTask"] if isinstance(source, dict) and "producerTask" in source else source
+            )
+    return found
+
+
+def test_both_forms_obey_every_rule(spec):
+    check(spec.pipeline)
+    check(unrolled(5).pipeline)
+
+
+def test_a_round_is_three_tasks_and_two_that_exclude_each_other(spec):
+    conditions = {
+        name: t.get("triggerPolicy", {}).get("condition") for name, t in tasks(spec, "comp-refine").items()
+    }
+    verdict = "inputs.parameter_values['pipelinechannel--stratified-evaluate--verdict']"
+    assert conditions == {
+        "synthesize": None,
+        "train": None,
+        "stratified-evaluate": None,
+        "next-iteration-refine": f"{verdict} == 'refine'",
+        "finish": f"{verdict} != 'refine'",
+    }
+    assert tasks(spec, "comp-refine")["next-iteration-refine"]["componentRef"]["name"] == "comp-refine"
+
+
+def test_only_parameters_flow_out_of_the_recursion(spec):
+    outputs = spec.pipeline["components"]["comp-refine"]["outputDefinitions"]
+    assert set(outputs) == {"parameters"}
+    assert set(outputs["parameters"]) == {"model_uri", "evaluation_uri", "verdict"}
+
+
+def test_a_round_starts_from_what_the_one_before_left(spec):
+    given = sources(tasks(spec, "comp-refine")["next-iteration-refine"])
+    assert given["data"] == "synthesize"
+    assert given["evaluation"] == given["round"] == "stratified-evaluate"
+    own = {"data", "evaluation", "round", "pipelinechannel--stratified-evaluate--verdict"}
+    assert all(source == name for name, source in given.items() if name not in own)
+
+
+def test_every_round_trains_from_the_champion_and_is_compared_with_it(spec):
+    assert sources(tasks(spec, "comp-refine")["train"])["base"] == "champion"
+    measured = sources(tasks(spec, "comp-refine")["stratified-evaluate"])
+    assert measured["champion_predictions"] == "champion_predictions"
+    assert measured["previous"] == "evaluation"
+    first = sources(tasks(spec, "root")["renew"])
+    assert first["champion_predictions"] == first["evaluation"] == "stratified-evaluate"
+
+
+def test_all_that_follows_the_champion_waits_for_a_failing_verdict(spec):
+    root = tasks(spec, "root")
+    assert {name for name in root if "importer" not in name} == {
+        "stratify",
+        "synthesize",
+        "stratified-evaluate",
+        "renew",
+    }
+    assert root["renew"]["triggerPolicy"]["condition"].endswith("stratified-evaluate--verdict'] == 'refine'")
+    assert set(tasks(spec, "comp-renew")) == {"first-iteration-refine", "promote"}
+
+
+def test_the_champion_is_measured_on_rows_of_round_zero(spec):
+    given = tasks(spec, "root")["synthesize"]["inputs"]["parameters"]
+    assert given["round"] == {"runtimeValue": {"constant": 0.0}}
+    assert given["rows_per_stratum"] == {"componentInputParameter": "evaluation_rows"}
+
+
+def test_the_model_is_taken_up_again_where_its_uri_is_an_input(spec):
+    promote = tasks(spec, "comp-promote")
+    assert sources(promote["importer"])["uri"] == "model_uri"
+    assert sources(promote["importer-2"])["uri"] == "evaluation_uri"
+    assert sources(promote["canary-deploy"]) == {
+        "model": "importer",
+        "evaluation": "importer-2",
+        "verdict": "verdict",
+    }
+
+
+def test_caching_is_off_only_where_a_cached_step_would_do_harm(spec):
+    uncached = {
+        name
+        for component in ("root", "comp-renew", "comp-refine", "comp-promote")
+        for name, task in tasks(spec, component).items()
+        if not task["cachingOptions"].get("enableCache")
+    }
+    assert uncached == {"finish", "next-iteration-refine", "canary-deploy"}
+
+
+def test_accelerators_and_the_node_pool_reach_the_train_task_and_no_other(spec):
+    executors = spec.pipeline["deploymentSpec"]["executors"]
+    resources = executors["exec-train"]["container"]["resources"]
+    assert resources["accelerator"] == {
+        "resourceCount": "{{$.inputs.parameters['pipelinechannel--gpus']}}",
+        "resourceType": "{{$.inputs.parameters['pipelinechannel--accelerator']}}",
+    }
+    assert resources["resourceCpuRequest"] == "{{$.inputs.parameters['pipelinechannel--cpu']}}"
+    assert resources["resourceMemoryRequest"] == "{{$.inputs.parameters['pipelinechannel--memory']}}"
+    assert [name for name, e in executors.items() if "resources" in e.get("container", {})] == ["exec-train"]
+    assert spec.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"] == {
+        "exec-train": {
+            "nodeSelector": {"nodeSelectorJson": {"componentInputParameter": "node_selector"}},
+            "tolerations": [{"tolerationJson": {"componentInputParameter": "tolerations"}}],
+        }
+    }
+    given = sources(tasks(spec, "comp-refine")["train"])
+    for name in ("gpus", "accelerator", "cpu", "memory"):
+        assert given[f"pipelinechannel--{name}"] == name
+
+
+def test_the_accelerator_count_is_a_text_that_is_empty_by_default(spec):
+    gpus = spec.pipeline["root"]["inputDefinitions"]["parameters"]["gpus"]
+    assert (gpus["parameterType"], gpus["defaultValue"]) == ("STRING", "")
+
+
+def test_the_node_pool_is_split_where_the_recursion_starts(spec):
+    given = tasks(spec, "comp-renew")["first-iteration-refine"]["inputs"]["parameters"]
+    for name, part in (("node_selector", "selector"), ("tolerations", "tolerations")):
+        assert given[name] == {
+            "componentInputParameter": "node_pool",
+            "parameterExpressionSelector": f'parseJson(string_value)["{part}"]',
+        }
+    kinds = spec.pipeline["components"]["comp-refine"]["inputDefinitions"]["parameters"]
+    assert kinds["node_selector"]["parameterType"] == "STRUCT"
+    assert kinds["tolerations"]["parameterType"] == "LIST"
+
+
+def test_every_parameter_is_typed_and_documented(spec):
+    parameters = spec.pipeline["root"]["inputDefinitions"]["parameters"]
+    assert all(p["description"] and p["parameterType"] for p in parameters.values())
+    required = {name for name, p in parameters.items() if not p.get("isOptional")}
+    assert required == {"existing", "user", "test", "catalog", "champion"}
+
+
+def test_nothing_is_installed_while_it_runs(spec):
+    for executor in spec.pipeline["deploymentSpec"]["executors"].values():
+        assert "pip install" not in str(executor)
+
+
+@pytest.mark.parametrize("rounds", [1, 4])
+def test_unrolling_keeps_the_steps_and_bounds_the_rounds(spec, rounds):
+    flat = unrolled(rounds)
+    assert flat.pipeline["deploymentSpec"] == spec.pipeline["deploymentSpec"]
+    assert flat.platform == spec.platform
+    assert flat.pipeline["root"]["inputDefinitions"]["parameters"]["max_rounds"]["defaultValue"] == rounds
+    assert sum(name.startswith("comp-refine-round-") for name in flat.pipeline["components"]) == rounds
+
+
+def test_no_rounds_are_refused():
+    with pytest.raises(BadInput, match="rounds"):
+        unrolled(0)
