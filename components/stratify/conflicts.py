@@ -1,0 +1,104 @@
+"""Label conflicts: the same sentence under other tags, which no data can repair."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from adsmu.data.columns import Flat
+from adsmu.stratify.sequences import Sequences, group
+from adsmu.stratify.shapes import Marks, exact_sequences
+
+MOST_OPENED = 3  # slots of a row that are shown as plain words at once, at most
+
+
+def conflicts(
+    flat: Flat, found: Marks, text: np.ndarray, intent: np.ndarray, stratum: np.ndarray
+) -> set[tuple[int, int]]:
+    """Finds the strata whose delexicalised twin carries other tags.
+
+    Two strata conflict when a row of one and a row of the other have the same text; or when a row of one,
+    some of its slots shown as the plain words they hold, has the exact shape of a row of the other with the
+    same intent (`remind me to {todo}`, with remind tagged as a slot and as a plain word). At most the first
+    `MOST_OPENED` slots of a row that could be plain words are shown so.
+
+    Args:
+        flat: Codes of the rows.
+        found: Their marks.
+        text: The group of each row by text.
+        intent: The intent of each row, as a code.
+        stratum: The stratum of each row, as a code; -1 for none.
+
+    Returns:
+        Pairs of different strata, each pair both ways round.
+    """
+    rows = np.flatnonzero(stratum >= 0)
+    same_text = pd.DataFrame({"key": text[rows], "stratum": stratum[rows]}).drop_duplicates()
+    repeated = same_text[same_text["key"].duplicated(keep=False)]
+    pairs = set(_different(repeated, repeated))
+
+    shapes = exact_sequences(found)
+    of_row, first = group(shapes)
+    shown, variants = _opened(flat, found, rows)
+    together = _stack(shapes.take(first), variants)
+    of_variant, _ = group(together)
+    declared = of_variant[: len(first)]  # every shape is a group of its own
+    intents = int(intent.max(initial=0)) + 1
+    known = pd.DataFrame(
+        {"key": declared[of_row[rows]] * intents + intent[rows], "stratum": stratum[rows]}
+    ).drop_duplicates()
+    opened = pd.DataFrame(
+        {"key": of_variant[len(first) :] * intents + intent[shown], "stratum": stratum[shown]}
+    ).drop_duplicates()
+    pairs.update(_different(opened, known))
+    return pairs | {(other, one) for one, other in pairs}
+
+
+def _different(left: pd.DataFrame, right: pd.DataFrame) -> list[tuple[int, int]]:
+    met = left.merge(right, on="key")
+    met = met[met["stratum_x"] != met["stratum_y"]]
+    return list(zip(met["stratum_x"].tolist(), met["stratum_y"].tolist(), strict=True))
+
+
+def _opened(flat: Flat, found: Marks, rows: np.ndarray) -> tuple[np.ndarray, Sequences]:
+    """The rows with some slots shown as words: the row that each variant comes from, and the variants."""
+    whole = np.zeros(len(flat.offsets) - 1, dtype=bool)
+    whole[rows] = True
+    of_position = flat.rows
+    slot = np.cumsum(found.shape >= found.words) - 1  # the number of the last slot that began, in the table
+    outside = np.array([label == "O" for label in flat.labels], dtype=bool)[flat.tags]
+    carriers = np.zeros(found.words, dtype=bool)
+    carriers[found.word[outside & whole[of_position] & (found.word >= 0)]] = True
+    # Only a slot whose words all stand outside of slots somewhere can be part of another row's carrier.
+    strange = ~outside & (found.word >= 0) & ~carriers[np.maximum(found.word, 0)]
+    begins = np.flatnonzero(found.shape >= found.words)
+    possible = whole[of_position[begins]]
+    possible[slot[strange]] = False
+    owners = of_position[begins[possible]]
+    if not len(owners):
+        return np.empty(0, np.int64), Sequences(np.empty(0, np.int32), np.zeros(1, np.int64))
+    change = np.flatnonzero(np.diff(owners, prepend=-1))
+    ordinal = np.full(len(begins), -1)
+    ordinal[possible] = np.arange(len(owners)) - np.repeat(change, np.diff(np.append(change, len(owners))))
+
+    candidates = np.unique(owners)
+    counts = np.diff(np.append(change, len(owners)))
+    positions = Sequences(np.arange(len(found.shape)), found.offsets)
+    sources, parts = [], []
+    most = min(MOST_OPENED, int(counts.max()))
+    for size in range(1, most + 1):
+        for chosen in combinations(range(most), size):
+            of = candidates[counts > chosen[-1]]
+            at = positions.take(of)
+            in_slot = ~outside[at.codes]
+            plain = in_slot & np.isin(ordinal[np.where(in_slot, slot[at.codes], 0)], chosen)
+            codes = np.where(plain, found.word[at.codes], found.shape[at.codes])
+            parts.append(Sequences(codes, at.offsets).where(codes >= 0))
+            sources.append(of)
+    return np.concatenate(sources), _stack(*parts)
+
+
+def _stack(*parts: Sequences) -> Sequences:
+    sizes = np.cumsum([0, *(len(part.codes) for part in parts)])
+    offsets = [part.offsets[:-1] + size for part, size in zip(parts, sizes[:-1], strict=True)]
+    return Sequences(np.concatenate([part.codes for part in parts]), np.concatenate([*offsets, sizes[-1:]]))

@@ -1,0 +1,378 @@
+"""The strata of a new use case: formed of the user's rows, joined by the held-out ones."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from adsmu.data.columns import Flat, flatten
+from adsmu.data.schema import SPLITS, read_utterances, write_utterances
+from adsmu.errors import BadInput
+from adsmu.files import written_whole
+from adsmu.stratify.conflicts import conflicts
+from adsmu.stratify.sequences import Sequences, fingerprints, group
+from adsmu.stratify.clusters import clusters
+from adsmu.stratify.shapes import RULES, Marks, Shapes, exact, fuzzy, marks, own
+from adsmu.stratify.splits import TEST, refuse, split
+
+ID_DIGITS = 16  # hexadecimal; of 10,000 strata two share an id once in 3 * 10^11 corpora
+
+STRATA_SCHEMA = pa.schema(
+    [
+        pa.field("stratum_id", pa.string(), nullable=False),
+        pa.field("shape", pa.string(), nullable=False),
+        pa.field("domain", pa.string(), nullable=False),
+        pa.field("intent", pa.string(), nullable=False),
+        pa.field("rule", pa.string(), nullable=False),
+        pa.field("slots", pa.list_(pa.string()), nullable=False),
+        pa.field("train", pa.int32(), nullable=False),
+        pa.field("dev", pa.int32(), nullable=False),
+        pa.field("test", pa.int32(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),
+        pa.field("conflict_with", pa.list_(pa.string()), nullable=False),
+        pa.field("merged", pa.list_(pa.string()), nullable=False),
+    ]
+)
+
+
+def stratify_files(
+    user: str | Path,
+    test: str | Path,
+    utterances: str | Path,
+    strata: str | Path,
+    *,
+    rule: str = "exact",
+    min_rows: int = 1,
+    max_strata: int = 200,
+    encoder: str = "",
+    seed: int = 0,
+) -> None:
+    """Reads utterance tables, stratifies them, and writes both results.
+
+    Args:
+        user: Utterance table of the new use case, as the user handed it over.
+        test: Held-out utterances of the new use case; may have no rows.
+        utterances: Where the rows of both go, with split and stratum_id.
+        strata: Where the strata table goes.
+        rule: As in `stratify`.
+        min_rows: As in `stratify`.
+        max_strata: As in `stratify`.
+        encoder: As in `stratify`.
+        seed: As in `stratify`.
+
+    Raises:
+        BadInput: A table or a setting breaks a rule; then nothing is written.
+    """
+    rows, table = stratify(
+        read_utterances(user),
+        read_utterances(test),
+        rule=rule,
+        min_rows=min_rows,
+        max_strata=max_strata,
+        encoder=encoder,
+        seed=seed,
+        user_file=user,
+        test_file=test,
+    )
+    write_utterances(rows, utterances)
+    with written_whole(strata) as temporary:
+        pq.write_table(table, temporary)
+
+
+def stratify(
+    user: pa.Table,
+    test: pa.Table,
+    *,
+    rule: str = "exact",
+    min_rows: int = 1,
+    max_strata: int = 200,
+    encoder: str = "",
+    seed: int = 0,
+    user_file: str | Path = "user",
+    test_file: str | Path = "test",
+) -> tuple[pa.Table, pa.Table]:
+    """Groups rows by intent and shape, and splits every group.
+
+    Strata are formed of the user's rows that are not held out (split `test`). A stratum with fewer than
+    `min_rows` of them is merged into the largest stratum of its intent and slot trail (that of most of its
+    rows), itself one of the small ones when there is no other; what still has fewer is set aside. Then only
+    the `max_strata` largest are kept. Rows of strata that are set aside keep their stratum id, are learnt
+    from, and are not measured. Held-out rows join the stratum of their intent and shape; where there is none,
+    their stratum id is null. `split` of `adsmu.stratify.splits` says how the rows of a stratum are divided,
+    and `conflicts` of `adsmu.stratify.conflicts` which strata contradict each other.
+
+    Args:
+        user: The user's rows, a valid utterance table.
+        test: Held-out rows; may be empty.
+        rule: exact, fuzzy, model, or the import path of a rule (`adsmu.stratify.shapes`).
+        min_rows: The fewest user rows of a stratum.
+        max_strata: The most active strata.
+        encoder: Folder of a sentence encoder for the rule model; empty: the built-in one.
+        seed: Makes split and clusters reproducible; the split depends on it and on each row's text alone, not
+            on the order of the rows.
+        user_file: The file that `user` comes from, for errors.
+        test_file: The file that `test` comes from, for errors.
+
+    Returns:
+        The rows of both tables with split and stratum_id, and the strata table (`STRATA_SCHEMA`).
+
+    Raises:
+        BadInput: No user row is left to form strata of; a held-out row has another split; a text stands on
+            both sides; a setting is out of range; the rule is wrong; or no stratum has `min_rows` rows.
+    """
+    if min_rows < 1:
+        raise BadInput(f"{min_rows} is not 1 or more", file="min_rows")
+    if max_strata < 1:
+        raise BadInput(f"{max_strata} is not 1 or more", file="max_strata")
+    preset, forming = _presets(user, test, user_file, test_file)
+    flat, flat_test = flatten(user), flatten(test)
+    order = text_hashes(flat, seed)
+    _keep_apart(user, test, order, text_hashes(flat_test, seed), forming, user_file)
+
+    found, found_test = marks(flat), marks(flat_test)
+    if rule in ("exact", "fuzzy"):
+        by = exact if rule == "exact" else fuzzy
+        shapes, shapes_test = by(found), by(found_test)
+    elif rule == "model":
+        shapes, shapes_test = clusters(found, user["intent"], forming, found_test, test["intent"], encoder)
+    elif ":" in rule:
+        shapes, shapes_test = own(rule, user, user_file), own(rule, test, test_file)
+    else:
+        raise BadInput(f"{rule!r} is none of {', '.join(RULES)} and no package.module:function", file="rule")
+
+    declared, of_user = _declare(shapes, user, forming, rule)
+    of_test = _join(shapes_test, test, declared)
+    trail = fuzzy(found).of_row if min_rows > 1 else np.zeros(len(user), np.int64)
+    strata, target = _settle(declared, of_user, forming, trail, min_rows, max_strata)
+    # One place more than there are strata, so that -1, of no declared stratum, stays -1.
+    of_user, of_test = (np.append(target, -1)[of] for of in (of_user, of_test))
+    active = np.append((strata["status"] == "active").to_numpy(), False)
+    measured = np.where(forming & active[of_user], of_user, -1)
+
+    text, _ = group(Sequences(flat.tokens, flat.offsets))
+    covered = np.isin(np.arange(len(strata)), np.concatenate([of_test, of_user[~forming]]))
+    of_row = np.concatenate([of_user, of_test])
+    splits = split(preset, text, order, measured, covered, user_file)
+    splits = np.concatenate([splits, np.full(len(test), TEST)])
+    counts = np.bincount(
+        of_row[of_row >= 0] * len(SPLITS) + splits[of_row >= 0], minlength=len(strata) * len(SPLITS)
+    ).reshape(-1, len(SPLITS))
+    ids = strata["stratum_id"].tolist()
+    twins: list[list[str]] = [[] for _ in ids]
+    intent, _ = _codes(user["intent"])
+    for one, other in sorted(conflicts(flat, found, text, intent, measured)):
+        twins[one].append(ids[other])
+    columns = {
+        **{name: strata[name].tolist() for name in ("stratum_id", "shape", "domain", "intent")},
+        "rule": [rule] * len(strata),
+        "slots": _slots(found, np.where(forming, of_user, -1), len(strata)),
+        **{name: counts[:, place] for place, name in enumerate(SPLITS)},
+        **{name: strata[name].tolist() for name in ("status", "reason", "merged")},
+        "conflict_with": twins,
+    }
+    table = pa.table({name: columns[name] for name in STRATA_SCHEMA.names}, STRATA_SCHEMA)
+    return _labelled(pa.concat_tables([user, test]), splits, of_row, ids), table
+
+
+def text_hashes(flat: Flat, seed: int) -> np.ndarray:
+    """A hash of each row's text that depends on the seed and on nothing else.
+
+    Args:
+        flat: Codes of the rows.
+        seed: Any whole number.
+
+    Returns:
+        uint64, one a row.
+    """
+    words = pd.util.hash_array(flat.words, hash_key=f"{seed % 10**16:016d}", categorize=False)
+    return fingerprints(words[flat.tokens], flat.offsets)
+
+
+def stratum_ids(rule: str, intents: list[str], shapes: list[str]) -> list[str]:
+    """The ids of strata: a hash of what they are, whatever else the data hold.
+
+    Args:
+        rule: The rule that gave the shapes.
+        intents: The intent of each stratum.
+        shapes: The shape of each.
+
+    Returns:
+        The first `ID_DIGITS` hexadecimal digits of the SHA-256 of rule, intent and shape, a zero byte
+        between.
+
+    >>> stratum_ids("exact", ["AddToPlaylist"], ["add {entity_name} to my {playlist}"])
+    ['']
+    """
+    keys = (f"{rule}\0{intent}\0{shape}" for intent, shape in zip(intents, shapes, strict=True))
+    return [hashlib.sha256(key.encode()).hexdigest()[:ID_DIGITS] for key in keys]
+
+
+def _presets(
+    user: pa.Table, test: pa.Table, user_file: str | Path, test_file: str | Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """The split that each user row has, as a code of `SPLITS`, -1 for none; and whether it forms strata."""
+    if not len(user):
+        raise BadInput("has no rows: there is nothing to form strata of", file=user_file)
+    held = pc.fill_null(pc.equal(test["split"], "test"), True).to_numpy()
+    if not held.all():
+        row = int(np.argmin(held))
+        raise BadInput(
+            f"{test['split'][row].as_py()!r} is not the split of a held-out row, test",
+            file=test_file,
+            row=row + 1,
+            column="split",
+        )
+    known = pc.is_in(test["id"], user["id"]).to_numpy()
+    if known.any():
+        row = int(np.argmax(known))
+        raise BadInput(
+            f"{test['id'][row].as_py()!r} is also the id of a row of the user's data",
+            file=test_file,
+            row=row + 1,
+            column="id",
+        )
+    preset = pc.fill_null(pc.index_in(user["split"], pa.array(SPLITS)), -1).to_numpy()
+    forming = preset != TEST
+    if not forming.any():
+        raise BadInput(
+            "every row is held out: none is left to form strata of", file=user_file, column="split"
+        )
+    return preset, forming
+
+
+def _keep_apart(
+    user: pa.Table,
+    test: pa.Table,
+    order: np.ndarray,
+    order_test: np.ndarray,
+    forming: np.ndarray,
+    user_file: str | Path,
+) -> None:
+    held = np.concatenate([order_test, order[~forming]])
+    suspects = np.flatnonzero(forming & np.isin(order, held))
+    if len(suspects):  # equal hashes: read the words
+        rows = np.flatnonzero(np.isin(held, order[suspects]))
+        tokens = pa.concat_tables(
+            [test.select(["tokens"]), user.select(["tokens"]).filter(pa.array(~forming))]
+        )
+        texts = {tuple(words) for words in tokens["tokens"].take(pa.array(rows)).to_pylist()}
+        mine = user["tokens"].take(pa.array(suspects)).to_pylist()
+        leaked = [int(row) for row, words in zip(suspects, mine, strict=True) if tuple(words) in texts]
+        if leaked:
+            refuse("also stands in the held-out data", leaked, user_file)
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
+    encoded = column.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):  # combine_chunks keeps an empty column chunked
+        return np.empty(0, np.int64), []
+    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
+
+
+def _declare(
+    shapes: Shapes, user: pa.Table, forming: np.ndarray, rule: str
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """The distinct (intent, shape) of the forming rows, largest first, and the place of each user row in
+    them.""" intent, intents = _codes(user["intent"])
+    domain, domains = _codes(user["domain"])
+    key = intent * len(shapes.texts) + shapes.of_row
+    distinct, rows = np.unique(key[forming], return_counts=True)
+    declared = pd.DataFrame(
+        {
+            "intent": [intents[place] for place in distinct // len(shapes.texts)],
+            "shape": [shapes.texts[place] for place in distinct % len(shapes.texts)],
+            "rows": rows,
+        }
+    )
+    declared["stratum_id"] = stratum_ids(rule, declared["intent"].tolist(), declared["shape"].tolist())
+    place = np.searchsorted(distinct, key)
+    place = np.where(np.append(distinct, -1)[place] == key, place, -1)
+    by_name = np.argsort(np.argsort(domains))  # of equally frequent domains the first in the alphabet
+    frequent = _most_frequent(place[forming], by_name[domain[forming]])
+    declared["domain"] = [sorted(domains)[code] for code in frequent]
+    ordered = declared.sort_values(["rows", "stratum_id"], ascending=[False, True])
+    rank = np.argsort(ordered.index.to_numpy())
+    return ordered.reset_index(drop=True), np.append(rank, -1)[place]
+
+
+def _most_frequent(group_of: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """The most frequent value of each group, of several the smallest."""
+    pairs = (
+        pd.DataFrame({"group": group_of, "value": value}).value_counts(sort=False).reset_index(name="rows")
+    )
+    pairs = pairs.sort_values(["group", "rows", "value"], ascending=[True, False, True])
+    return pairs.drop_duplicates("group")["value"].to_numpy()
+
+
+def _join(shapes: Shapes, test: pa.Table, declared: pd.DataFrame) -> np.ndarray:
+    """The declared stratum of each held-out row, -1 for none."""
+    keys = pd.MultiIndex.from_frame(declared[["intent", "shape"]])
+    intent, intents = _codes(test["intent"])
+    pair, distinct = pd.factorize(intent * max(1, len(shapes.texts)) + shapes.of_row)
+    asked = [
+        (intents[code // len(shapes.texts)], shapes.texts[code % len(shapes.texts)]) for code in distinct
+    ]
+    return keys.get_indexer(asked)[pair] if asked else np.empty(0, np.int64)
+
+
+def _settle(
+    declared: pd.DataFrame,
+    of_user: np.ndarray,
+    forming: np.ndarray,
+    trail: np.ndarray,
+    min_rows: int,
+    max_strata: int,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Merges small strata and sets aside: the strata left, largest first, and where each declared one
+    went.""" trails = _most_frequent(of_user[forming], trail[forming])
+    leader = pd.Series(np.arange(len(declared))).groupby([declared["intent"], trails]).transform("min")
+    target = np.where(declared["rows"] < min_rows, leader, np.arange(len(declared)))
+    merged: dict[int, list[str]] = {}
+    for place in np.flatnonzero(target != np.arange(len(declared))):
+        merged.setdefault(int(target[place]), []).append(declared["shape"][place])
+    declared["merged"] = [merged.get(place, []) for place in range(len(declared))]
+    declared["rows"] = np.bincount(target, declared["rows"], len(declared)).astype(np.int64)
+    left = declared[target == np.arange(len(declared))]
+    left = left.sort_values(["rows", "stratum_id"], ascending=[False, True])
+    place = np.empty(len(declared), np.int64)
+    place[left.index] = np.arange(len(left))
+    few = (left["rows"] < min_rows).to_numpy()
+    if few.all():
+        raise BadInput(
+            f"no stratum has {min_rows} user rows; the largest has {left['rows'].iloc[0]}", file="min_rows"
+        )
+    strata = left.reset_index(drop=True)
+    reasons = [
+        f"{rows} user rows, fewer than min_rows {min_rows}"
+        if small
+        else (f"not among the {max_strata} largest (max_strata)" if rank >= max_strata else None)
+        for rank, (rows, small) in enumerate(zip(strata["rows"], few, strict=True))
+    ]
+    strata["reason"] = pd.Series(reasons, dtype=object)
+    strata["status"] = np.where(strata["reason"].isna(), "active", "set_aside")
+    return strata, place[target]
+
+
+def _slots(found: Marks, of_row: np.ndarray, count: int) -> list[list[str]]:
+    """The slots of each stratum, in the order of the alphabet."""
+    begins = np.flatnonzero(found.shape >= found.words)
+    stratum = of_row[np.searchsorted(found.offsets, begins, side="right") - 1]
+    slot = found.shape[begins[stratum >= 0]].astype(np.int64)
+    slots: list[list[str]] = [[] for _ in range(count)]
+    for pair in np.unique(stratum[stratum >= 0] * len(found.names) + slot):
+        slots[pair // len(found.names)].append(found.names[pair % len(found.names)][1:-1])
+    return slots
+
+
+def _labelled(rows: pa.Table, splits: np.ndarray, of_row: np.ndarray, ids: list[str]) -> pa.Table:
+    """The rows with their split and stratum id."""
+    stratum = pa.array(ids).take(pa.array(of_row, mask=of_row < 0))
+    columns = {"split": pa.array(SPLITS).take(pa.array(splits)), "stratum_id": stratum}
+    for name, values in columns.items():
+        rows = rows.set_column(rows.column_names.index(name), name, values)
+    return rows
