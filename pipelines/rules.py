@@ -51,9 +51,9 @@ def broken(pipeline: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     Yields:
         The rule's name, the place (`component.task`) and what is wrong there.
     """
-    for place, wrong in _self_loop_only(pipeline):
-        yield "self-loop only", place, wrong
-    if any(True for _ in _self_loop_only(pipeline)):
+    loops = [("self-loop only", place, wrong) for place, wrong in _self_loop_only(pipeline)]
+    yield from loops
+    if loops:
         return  # the other rules walk the graph
     for component, dag in _dags(pipeline).items():
         tasks: Tasks = dag["tasks"]

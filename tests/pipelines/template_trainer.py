@@ -1,4 +1,4 @@
-"""A trainer that is done in milliseconds: it learns a sentence template once it has seen enough rows of it."""
+"""A trainer that is done in milliseconds: it learns a sentence template once it has seen enough rows."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from adsmu.train.protocol import Predictions
 
 
 class TemplateTrainer:
-    """Setting `needed`: the synthetic rows of a template that make the model know it; existing ones it knows."""
+    """Setting `needed`: how many synthetic rows make it know a template; those of existing data it knows."""
 
     def train(
         self, rows, output, *, base, mode, settings: dict[str, Any], checkpoints, seed
