@@ -101,8 +101,8 @@ def _cluster(known: list[str], others: list[str], embed: Embed, furthest: float)
 
 
 def _weighted(known: list[str], others: list[str]) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    """TF-IDF vectors of unit length: words and pairs of words, and the letters of words, with equal
-    weight.""" parts = []
+    """TF-IDF vectors of unit length: words and word pairs, and the letters of words, with equal weight."""
+    parts = []
     for settings in (
         {"token_pattern": r"\S+", "ngram_range": (1, 2)},
         {"analyzer": "char_wb", "ngram_range": (3, 5)},

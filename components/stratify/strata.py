@@ -13,9 +13,9 @@ from adsmu.data.columns import Flat, flatten
 from adsmu.data.schema import SPLITS, read_utterances, write_utterances
 from adsmu.errors import BadInput
 from adsmu.files import written_whole
+from adsmu.stratify.clusters import clusters
 from adsmu.stratify.conflicts import conflicts
 from adsmu.stratify.sequences import Sequences, fingerprints, group
-from adsmu.stratify.clusters import clusters
 from adsmu.stratify.shapes import RULES, Marks, Shapes, exact, fuzzy, marks, own
 from adsmu.stratify.splits import TEST, refuse, split
 
@@ -206,7 +206,7 @@ def stratum_ids(rule: str, intents: list[str], shapes: list[str]) -> list[str]:
         between.
 
     >>> stratum_ids("exact", ["AddToPlaylist"], ["add {entity_name} to my {playlist}"])
-    ['']
+    ['090bd5c6545e5ca4']
     """
     keys = (f"{rule}\0{intent}\0{shape}" for intent, shape in zip(intents, shapes, strict=True))
     return [hashlib.sha256(key.encode()).hexdigest()[:ID_DIGITS] for key in keys]
@@ -277,8 +277,8 @@ def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
 def _declare(
     shapes: Shapes, user: pa.Table, forming: np.ndarray, rule: str
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """The distinct (intent, shape) of the forming rows, largest first, and the place of each user row in
-    them.""" intent, intents = _codes(user["intent"])
+    """The distinct (intent, shape) of the forming rows, largest first, and each user row's place in them."""
+    intent, intents = _codes(user["intent"])
     domain, domains = _codes(user["domain"])
     key = intent * len(shapes.texts) + shapes.of_row
     distinct, rows = np.unique(key[forming], return_counts=True)
@@ -328,8 +328,8 @@ def _settle(
     min_rows: int,
     max_strata: int,
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Merges small strata and sets aside: the strata left, largest first, and where each declared one
-    went.""" trails = _most_frequent(of_user[forming], trail[forming])
+    """Merges small strata, sets aside: the strata left, largest first, and where each declared one went."""
+    trails = _most_frequent(of_user[forming], trail[forming])
     leader = pd.Series(np.arange(len(declared))).groupby([declared["intent"], trails]).transform("min")
     target = np.where(declared["rows"] < min_rows, leader, np.arange(len(declared)))
     merged: dict[int, list[str]] = {}
