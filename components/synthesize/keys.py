@@ -1,0 +1,83 @@
+"""Numbers that stand for texts, so that millions of rows are compared without a string being made."""
+
+import numpy as np
+import pandas as pd
+
+from adsmu.data.columns import Flat, Spans
+
+_STEP = np.uint64(0x9E3779B97F4A7C15)  # odd, so that its powers never vanish modulo 2**64
+
+
+def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The numbers `start, start + 1, ...` of every range, one range after the other.
+
+    Args:
+        starts: The first number of each range.
+        lengths: How many numbers each range has.
+
+    Returns:
+        int64, as many as the lengths sum to.
+
+    >>> ranges(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    ends = np.cumsum(lengths)
+    return np.repeat(starts - (ends - lengths), lengths) + np.arange(ends[-1] if len(ends) else 0)
+
+
+def text_keys(flat: Flat) -> np.ndarray:
+    """A key of each row's text, capitals folded: equal texts have equal keys, in whatever table they stand.
+
+    Args:
+        flat: The rows; none is empty.
+
+    Returns:
+        uint64, one a row. Two different texts share a key with probability 2**-64.
+    """
+    return _keys(_hashes(flat.words)[flat.tokens], flat.offsets)
+
+
+def value_keys(flat: Flat, found: Spans) -> np.ndarray:
+    """A key of each span's slot and value, capitals folded.
+
+    Args:
+        flat: The rows.
+        found: Their spans.
+
+    Returns:
+        uint64, one a span.
+    """
+    lengths = found.end - found.start
+    words = _hashes(flat.words)[flat.tokens[ranges(found.start, lengths)]]
+    return _keys(words, np.concatenate([[0], np.cumsum(lengths)])) * _STEP + _hashes(found.names)[found.slot]
+
+
+def shape_keys(flat: Flat, found: Spans) -> np.ndarray:
+    """A key of each row's shape: its words outside slots, capitals folded, and its slots in order.
+
+    Args:
+        flat: The rows; none is empty.
+        found: Their spans.
+
+    Returns:
+        uint64, one a row.
+    """
+    words = _hashes(flat.words)[flat.tokens]
+    keep = np.array([label == "O" for label in flat.labels], dtype=bool)[flat.tags]
+    keep[found.start] = True
+    words[found.start] = ~_hashes(found.names)[found.slot]
+    return _keys(words[keep], np.concatenate([[0], np.cumsum(keep)])[flat.offsets])
+
+
+def _hashes(words: np.ndarray) -> np.ndarray:
+    folded = np.array([word.casefold() for word in words], dtype=object)
+    return pd.util.hash_array(folded, categorize=False)
+
+
+def _keys(hashes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """The polynomial of each segment's hashes, modulo 2**64; no segment is empty."""
+    if len(offsets) == 1:
+        return np.zeros(0, np.uint64)
+    lengths = np.diff(offsets)
+    powers = np.cumprod(np.full(int(lengths.max()), _STEP))
+    return np.add.reduceat(hashes * powers[ranges(np.zeros_like(lengths), lengths)], offsets[:-1])
