@@ -76,32 +76,30 @@ def judge_stratum(
 
     >>> rule = Rule(target=0.95, margin=0.02, confidence=0.95, patience=2, max_rounds=3)
     >>> judge_stratum(rule, 1, {"rows": 60, "low": 0.861, "high": 0.99}, 700, [0.0, 0.95], [], None)
-    ('undecided', 'between 0.861 and 0.990; about 700 more rows at this rate would decide')
+    ('undecided', '86.1 % to 99.0 %; 700 more rows at this rate would decide')
     >>> judge_stratum(rule, 2, {"rows": 60, "low": 0.3, "high": 0.6}, 0, [0.5, 0.5, 0.45], [], None)
-    ('give_up', 'at most 0.600, and no better for 2 rounds')
+    ('give_up', 'at most 60.0 %, and no better for 2 rounds')
     """
     if rate["rows"] == 0:
         return "fail", "no development rows: a declared stratum must be measured"
     low, high = rate["low"], rate["high"]
     if low >= rule.target:
-        return "pass", f"at least {low:.3f}"
-    if given_up_because:
-        return "give_up", given_up_because
-    if high >= rule.target:
+        return "pass", f"at least {percent(low)}"
+    if high >= rule.target and not given_up_because:
         more = (
-            f"about {rows_to_decide:,} more rows at this rate would decide" if rows_to_decide else "too close"
+            f"{rows_to_decide:,} more rows at this rate would decide"
+            if rows_to_decide
+            else "too close to decide"
         )
-        return "undecided", f"between {low:.3f} and {high:.3f}; {more}"
-    if round >= 1 and conflicts:
-        return "give_up", f"label conflict with {' and '.join(conflicts[:NAMED])}"
-    if _stalled(history) >= rule.patience:
-        return "give_up", f"at most {high:.3f}, and no better for {_stalled(history)} rounds"
-    return "fail", f"at most {high:.3f}"
-
-
-def _stalled(history: list[float]) -> int:
-    """Rounds since the rate last rose above all earlier ones."""
-    return len(history) - 1 - history.index(max(history)) if history else 0
+        return "undecided", f"{percent(low)} to {percent(high)}; {more}"
+    at_most = f"at most {percent(high)}"
+    stalled = len(history) - 1 - history.index(max(history))  # rounds since it last rose above all before
+    reason = given_up_because
+    if not reason and round >= 1 and conflicts:
+        reason = f"label conflict with {' and '.join(conflicts[:NAMED])}"
+    elif not reason and stalled >= rule.patience:
+        reason = f"{at_most}, and no better for {stalled} rounds"
+    return ("give_up", reason) if reason else ("fail", at_most)
 
 
 @dataclass(frozen=True)
@@ -126,35 +124,31 @@ def conditions(evaluation: dict[str, Any]) -> list[Condition]:
     Returns:
         The conditions.
     """
-    gate, strata = evaluation["gate"], evaluation["strata"]
-    measured = evaluation["splits"][gate["measured_on"]]
+    gate, strata, splits = evaluation["gate"], evaluation["strata"], evaluation["splits"]
+    target, measured, held_out = percent(gate["target"]), splits[gate["measured_on"]], splits["test"]
     rows = {"test": "real held-out rows", "dev": "development rows"}[gate["measured_on"]]
     found = [
         Condition(
             measured["low"] >= gate["target"],
-            f"the mean over strata on {rows} is {measured['mean']:.3f} ({_bounds(measured)}); "
-            f"its lower bound must reach {gate['target']:.3f}",
+            f"mean over strata on {rows}: {_interval(measured)}; the lower bound must reach {target}",
         )
     ]
-    held_out = evaluation["splits"]["test"]
     if gate["measured_on"] == "dev" and held_out is not None:
         found.append(
             Condition(
                 held_out["high"] >= gate["target"],
-                f"the real held-out rows, which not every stratum has, have a mean of {held_out['mean']:.3f} "
-                f"({_bounds(held_out)}); its upper bound must reach {gate['target']:.3f}",
+                f"mean over the strata that have real held-out rows: {_interval(held_out)}; "
+                f"the upper bound must reach {target}",
             )
         )
     failing = [stratum["shape"] for stratum in strata if stratum["verdict"] == "fail"]
-    found.append(
-        Condition(not failing, f"{_some(failing, 'stratum', 'strata')} of {len(strata)} fail; none may")
-    )
+    found.append(Condition(not failing, f"strata that fail: {_some(failing)}; of {len(strata)} none may"))
     given_up = [stratum["shape"] for stratum in strata if stratum["verdict"] == "give_up"]
     most = int(GIVEN_UP_SHARE * len(strata))
     found.append(
         Condition(
             len(given_up) <= most,
-            f"{_some(given_up, 'stratum is', 'strata are')} given up; of {len(strata)} at most {most} may be",
+            f"strata given up: {_some(given_up)}; of {len(strata)} at most {most} may be",
         )
     )
     return found + _against_champion(evaluation)
@@ -167,17 +161,15 @@ def _against_champion(evaluation: dict[str, Any]) -> list[Condition]:
     intents = [entry["intent"] for entry in existing["intents"] if entry["harmed"]]
     level = 1 - evaluation["gate"]["confidence"]
     strata = [s["shape"] for s in evaluation["strata"] if s["p_harm"] is not None and s["p_harm"] < level]
+    low, high = (f"{100 * existing[f'difference_{bound}']:+.1f}" for bound in ("low", "high"))
     return [
         Condition(
             existing["difference_low"] >= -margin,
-            f"existing use cases are at {existing['frame']:.3f} where the champion has {existing['champion']:.3f}, "
-            f"a change of {existing['difference_low']:+.3f} to {existing['difference_high']:+.3f}; "
-            f"it must not reach below {-margin:+.3f}",
+            f"existing use cases: {percent(existing['frame'])}, champion {percent(existing['champion'])}, "
+            f"a change of {low} to {high} points; the lower bound must not lie below {-100 * margin:+.1f}",
         ),
-        Condition(
-            not intents, f"{_some(intents, 'existing intent is', 'existing intents are')} harmed; none may be"
-        ),
-        Condition(not strata, f"{_some(strata, 'stratum is', 'strata are')} harmed; none may be"),
+        Condition(not intents, f"existing intents harmed: {_some(intents)}; none may be"),
+        Condition(not strata, f"strata harmed: {_some(strata)}; none may be"),
     ]
 
 
@@ -201,13 +193,26 @@ def judge_round(evaluation: dict[str, Any]) -> tuple[str, list[str]]:
     return "refine", unmet
 
 
-def _bounds(scores: dict[str, Any]) -> str:
-    return f"{scores['low']:.3f} to {scores['high']:.3f}"
+def percent(rate: float) -> str:
+    """A rate in percent.
+
+    >>> percent(0.9548)
+    '95.5 %'
+    """
+    return f"{100 * rate:.1f} %"
 
 
-def _some(names: list[str], one: str, many: str) -> str:
-    """A count with the first few names: '2 strata (a, b)'."""
+def _interval(scores: dict[str, Any]) -> str:
+    return f"{percent(scores['mean'])} ({percent(scores['low'])} to {percent(scores['high'])})"
+
+
+def _some(names: list[str]) -> str:
+    """How many, and which the first few are.
+
+    >>> _some(["a", "b"]), _some([])
+    ('2 (a, b)', 'none')
+    """
     if not names:
-        return f"no {one}"
+        return "none"
     more = ", …" if len(names) > NAMED else ""
-    return f"{len(names)} {one if len(names) == 1 else many} ({', '.join(names[:NAMED])}{more})"
+    return f"{len(names)} ({', '.join(names[:NAMED])}{more})"

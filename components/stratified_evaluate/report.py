@@ -31,7 +31,11 @@ def render_report(evaluation: dict[str, Any]) -> str:
         HTML. Everything that comes from data is escaped.
     """
     environment = Environment(
-        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"rate": rate, "change": change}
     strata = sorted(evaluation["strata"], key=_worst_first)
@@ -41,11 +45,15 @@ def render_report(evaluation: dict[str, Any]) -> str:
     champion_passes = evaluation["round"] == 0 and evaluation["verdict"] == "pass"
     return environment.get_template("report.html.j2").render(
         e=evaluation,
-        headline="Pass: the champion needs no update" if champion_passes else HEADLINES[evaluation["verdict"]],
+        headline="Pass: the champion needs no update"
+        if champion_passes
+        else HEADLINES[evaluation["verdict"]],
         conditions=conditions(evaluation),
         strata=strata,
         shown=[stratum for stratum in strata if stratum["examples"]],
-        intents=sorted(evaluation["existing"]["intents"], key=lambda i: (not i["harmed"], i["frame"], i["intent"])),
+        intents=sorted(
+            evaluation["existing"]["intents"], key=lambda i: (not i["harmed"], i["frame"], i["intent"])
+        ),
         words=VERDICT_WORDS,
         counts={verdict: sum(s["verdict"] == verdict for s in strata) for verdict in VERDICT_WORDS},
         curve=curve(evaluation["rounds"], evaluation["gate"]),
