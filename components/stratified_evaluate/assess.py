@@ -59,7 +59,8 @@ def assess(
     measured_on = "test" if (counts["test"]["rows"] > 0).all() else "dev"
     popularity = sum(strata[split].to_numpy().astype(np.int64) for split in ("train", "dev", "test"))
     splits = {split: scores(counts[split], popularity, rule.confidence) for split in ("dev", "test")}
-    if splits["dev"] is None:
+    measured = splits[measured_on]
+    if splits["dev"] is None or measured is None:
         raise BadInput(
             "no development row of an active stratum: nothing gives a stratum its verdict", column="split"
         )
@@ -71,7 +72,7 @@ def assess(
         champion_counts = count(group, champion_right, len(ids), known & in_split[measured_on])
         champion_rates = rates(champion_counts, rule.confidence)
         harm = holm(_harm(group, right, champion_right, known, len(ids)))
-        champion = _champion(champion_counts, splits[measured_on], popularity, rule)
+        champion = _champion(champion_counts, measured, popularity, rule)
     evaluation: dict[str, Any] = {
         "format": 1,
         "round": round,

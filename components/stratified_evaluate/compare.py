@@ -53,9 +53,9 @@ def paired_difference(
 ) -> tuple[float, float, float]:
     """Candidate's rate less champion's on the same rows, with an interval.
 
-    Source: Newcombe 1998, "Improved confidence intervals for the difference between binomial proportions based
-    on paired data", method 10: Wilson bounds of each rate, joined with their correlation φ, whose numerator is
-    corrected for continuity when positive.
+    Source: Newcombe 1998, "Improved confidence intervals for the difference between binomial proportions
+    based on paired data", method 10: Wilson bounds of each rate, joined with their correlation φ, whose
+    numerator is corrected for continuity when positive.
 
     Args:
         both: Rows that both have right.
@@ -75,9 +75,9 @@ def paired_difference(
     rates = np.array([candidate, champion]) / rows
     lower, upper = wilson([candidate, champion], rows, confidence)
     below, above = rates - lower, upper - rates
-    agreement = both * neither - gained * lost
+    agreement: float = both * neither - gained * lost
     if agreement > 0:
-        agreement = max(agreement - rows / 2, 0)
+        agreement = max(agreement - rows / 2, 0.0)
     scale = float(candidate) * (rows - candidate) * champion * (rows - champion)
     phi = agreement / np.sqrt(scale) if scale > 0 else 0.0
     difference = float(rates[0] - rates[1])

@@ -30,8 +30,8 @@ def mark(table: pa.Table, predictions: Predictions) -> Marks:
     Raises:
         BadInput: There are more or fewer predictions than rows or tokens, or a tag is not BIO.
 
-    >>> rows = {"tokens": [["call", "ann"]], "tags": [["O", "B-name"]], "intent": ["call"], "domain": ["phone"]}
-    >>> marks = mark(pa.table(rows), Predictions(domain=["phone"], intent=["text"], tags=[["O", "I-name"]]))
+    >>> rows = {"tokens": [["call", "ann"]], "tags": [["O", "B-name"]], "intent": ["call"], "domain": ["tel"]}
+    >>> marks = mark(pa.table(rows), Predictions(domain=["tel"], intent=["text"], tags=[["O", "I-name"]]))
     >>> {figure: right.tolist() for figure, right in marks.items()}
     {'domain': [True], 'intent': [False], 'slots': [True], 'frame': [False]}
     """

@@ -1,4 +1,4 @@
-"""A model measured on every stratum and on the existing use cases: from files to an evaluation and back to files."""
+"""A model measured on every stratum and on the existing use cases, from files to files."""
 
 import time
 from dataclasses import dataclass
@@ -58,8 +58,8 @@ def evaluate_files(
 ) -> Evaluated:
     """Measures a model and writes evaluation, predictions and report.
 
-    Measured are the development and held-out rows of active strata, the held-out rows of no declared stratum, and
-    the held-out rows of the existing data. The seconds of a round are those of this step alone: when the
+    Measured are the development and held-out rows of active strata, the held-out rows of no declared stratum,
+    and the held-out rows of the existing data. The seconds of a round are those of this step alone: when the
     others began is not known here.
 
     Args:

@@ -1,8 +1,9 @@
 """The verdicts: pure functions, so that a verdict can be recomputed from an `evaluation.json`.
 
-What a pass rests on is the mean over strata: its interval, on real held-out rows where every stratum has some, must
-lie at or above the target. A stratum by itself seldom has rows enough for that (all of 60 rows right leave the
-lower bound at .940), so a stratum that is merely `undecided` does not stand in the way, while one that `fail`s does.
+What a pass rests on is the mean over strata: its interval, on real held-out rows where every stratum has
+some, must lie at or above the target. A stratum by itself seldom has rows enough for that (all of 60 rows
+right leave the lower bound at .940), so a stratum that is merely `undecided` does not stand in the way, while
+one that `fail`s does.
 """
 
 from dataclasses import dataclass
@@ -58,9 +59,10 @@ def judge_stratum(
 ) -> tuple[str, str]:
     """The verdict of one stratum, on its development rows.
 
-    It passes when the lower bound of its interval reaches the target, fails when the upper bound lies below, and is
-    undecided between. A failing stratum is given up when it carries a label conflict and a round of training has not
-    helped, or when its rate has not risen above its best for `patience` rounds; it stays so until it passes.
+    It passes when the lower bound of its interval reaches the target, fails when the upper bound lies below,
+    and is undecided between. A failing stratum is given up when it carries a label conflict and a round of
+    training has not helped, or when its rate has not risen above its best for `patience` rounds; it stays so
+    until it passes.
 
     Args:
         rule: The bars.
@@ -176,7 +178,8 @@ def _against_champion(evaluation: dict[str, Any]) -> list[Condition]:
 def judge_round(evaluation: dict[str, Any]) -> tuple[str, list[str]]:
     """The verdict of a round.
 
-    It is a pass when every condition is met; else exhausted when this was the last round allowed; else refine.
+    It is a pass when every condition is met; else exhausted when this was the last round allowed; else
+    refine.
 
     Args:
         evaluation: The content of an `evaluation.json`; verdict and reasons are not read.

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from markupsafe import Markup
 
 from adsmu.stratified_evaluate.gate import conditions
@@ -117,8 +116,8 @@ def curve(rounds: list[dict[str, Any]], gate: dict[str, Any]) -> dict[str, Any]:
         gate: Its gate.
 
     Returns:
-        Width and height; x and label of each round; y of grid lines and of the target; points of each line and of
-        the band between the bounds of the mean.
+        Width and height; x and label of each round; y of grid lines and of the target; points of each line
+        and of the band between the bounds of the mean.
     """
     left, right, top, bottom = 40, CURVE_WIDTH - 40, 10, CURVE_HEIGHT - 34
     step = (right - left) / max(len(rounds) - 1, 1)

@@ -46,8 +46,8 @@ def rates(counts: Counts, confidence: float) -> list[dict[str, Any]]:
         confidence: Two-sided.
 
     Returns:
-        rows, frame, low, high, domain, intent and slots of each group; without rows its rates are None and its
-        interval is 0 to 1.
+        rows, frame, low, high, domain, intent and slots of each group; without rows its rates are None and
+        its interval is 0 to 1.
     """
     rows = counts["rows"]
     low, high = (bound.tolist() for bound in clopper_pearson(counts["frame"], rows, confidence))
@@ -77,8 +77,8 @@ def scores(counts: Counts, popularity: np.ndarray, confidence: float) -> dict[st
         confidence: Two-sided.
 
     Returns:
-        rows; mean, low and high of frame accuracy; harmonic and weighted mean of it; the means of domain, intent
-        and slots. None when no stratum has a row.
+        rows; mean, low and high of frame accuracy; harmonic and weighted mean of it; the means of domain,
+        intent and slots. None when no stratum has a row.
     """
     some = counts["rows"] > 0
     if not some.any():

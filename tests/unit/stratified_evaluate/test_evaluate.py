@@ -78,8 +78,8 @@ def write_model(rows: list[dict[str, Any]], folder: Path) -> Path:
         for name, column in (("domains", "domain"), ("intents", "intent"))
     }
     labels["slots"] = ["title"]
-    model = {"format": 1, "trainer": TRAINER, "parent": None, "data": {}, "mode": "full", "settings": {}, "seed": 0,
-             "labels": labels, "figures": {}}  # fmt: skip
+    model = {"format": 1, "trainer": TRAINER, "parent": None, "data": {}, "mode": "full", "settings": {},
+             "seed": 0, "labels": labels, "figures": {}}  # fmt: skip
     (folder / "model.json").write_text(json.dumps(model))
     return folder
 
