@@ -1,17 +1,20 @@
 """Catalogs: the values that each slot can take."""
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from adsmu.data.columns import flatten, spans
+from adsmu.data.text import read_text
 from adsmu.errors import BadInput
-from adsmu.files import read_json, write_json
+from adsmu.files import write_json
 
 Catalog = Mapping[str, Sequence[str]]
 
@@ -26,10 +29,20 @@ def read_catalog(path: str | Path) -> dict[str, list[str]]:
         The values of each slot.
 
     Raises:
-        BadInput: It is not JSON of that form, a slot has no values, or a value is empty, stands twice or
-            holds other blanks than single spaces between words; the slot is named.
+        BadInput: It is not JSON of that form, a slot stands twice or has no values, or a value is empty,
+            stands twice or holds other blanks than single spaces between words; the slot is named.
     """
-    catalog = read_json(path)
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        twice = [slot for slot, count in Counter(slot for slot, _ in pairs).items() if count > 1]
+        if twice:
+            raise BadInput("the slot stands twice", file=path, column=twice[0])
+        return dict(pairs)
+
+    try:
+        catalog = json.loads(read_text(path), object_pairs_hook=once)
+    except json.JSONDecodeError as error:
+        raise BadInput(f"not JSON: {error.msg}", file=path, row=error.lineno) from error
     if not isinstance(catalog, dict):
         raise BadInput("a catalog is a JSON object of slots and their values", file=path)
     for slot, values in catalog.items():

@@ -12,15 +12,16 @@ from adsmu.errors import BadInput
 from adsmu.files import written_whole
 
 _SAID = ("id", "intent", "domain", "source", "split")
+_TOKEN_HASH = re.compile(r"#\s+(O|[BI]-\S+)\s*")  # the word "#" and its tag
 _COMMENT = re.compile(r"#\s+([\w-]+)\s*[:=]\s*(.*)")
 
 
 def read_conll(path: str | Path) -> pa.Table:
     """Reads blocks of one `token tag` a line, parted by empty lines.
 
-    Lines `# name: value` before a block say its intent, and may say id, domain, source and split; other such
-    lines are comments. Without an id an utterance is called by its first line, without a domain it is of the
-    domain `all`.
+    Lines `# name: value` before a block say its intent, and may say id, domain, source and split; other lines
+    that start with `# ` are comments. Without an id an utterance is called by its first line, without a
+    domain it is of the domain `all`.
 
     Args:
         path: A UTF-8 text file; token and tag stand apart by a tab or blanks.
@@ -37,11 +38,13 @@ def read_conll(path: str | Path) -> pa.Table:
     tokens: list[str] = []
     tags: list[str] = []
     for number, line in enumerate([*read_text(path).split("\n"), ""], 1):
-        comment = _COMMENT.fullmatch(line.rstrip())
         fields = line.split()
-        if comment and not tokens:
-            said[comment[1].lower()] = comment[2]
-        elif fields and not comment:
+        if line.startswith("# ") and not _TOKEN_HASH.fullmatch(line):
+            if tokens:
+                raise BadInput("a comment stands before its utterance, not inside it", file=path, row=number)
+            if comment := _COMMENT.fullmatch(line.rstrip()):
+                said[comment[1].lower()] = comment[2]
+        elif fields:
             if len(fields) != 2:
                 raise BadInput(
                     f"a token and its tag are needed, not {len(fields)} fields", file=path, row=number
@@ -50,17 +53,16 @@ def read_conll(path: str | Path) -> pa.Table:
                 starts.append(number)
             tokens.append(fields[0])
             tags.append(fields[1])
-        elif not fields and tokens:
-            if "intent" not in said:
-                raise BadInput(
-                    "a line '# intent: name' is needed", file=path, row=starts[-1], column="intent"
-                )
-            row = {"id": str(starts[-1]), "domain": NO_DOMAIN, **said, "tokens": tokens, "tags": tags}
-            for name, values in columns.items():
-                values.append(row.get(name))
+        else:
+            if tokens:
+                if "intent" not in said:
+                    raise BadInput(
+                        "a line '# intent: name' is needed", file=path, row=starts[-1], column="intent"
+                    )
+                row = {"id": str(starts[-1]), "domain": NO_DOMAIN, **said, "tokens": tokens, "tags": tags}
+                for name, values in columns.items():
+                    values.append(row.get(name))
             said, tokens, tags = {}, [], []
-        elif comment:
-            raise BadInput("a comment stands before its utterance, not inside it", file=path, row=number)
     if not starts:
         raise BadInput("holds no utterances", file=path)
     return labelled(columns, path, starts)

@@ -11,11 +11,17 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from adsmu.data.schema import SCHEMA, labelled
+from adsmu.data.text import decoded
 from adsmu.errors import BadInput
 from adsmu.files import written_whole
 
+_KINDS = {
+    pa.string(): "text",
+    pa.list_(pa.string()): "a list of texts",
+    pa.int32(): "a whole number",
+    pa.float32(): "a number",
+}
 _NULLABLE = pa.schema([field.with_nullable(True) for field in SCHEMA])
-_TYPES = {pa.string(): "text", pa.list_(pa.string()): "a list of texts"}
 
 
 def read_jsonl(path: str | Path) -> pa.Table:
@@ -37,6 +43,7 @@ def read_jsonl(path: str | Path) -> pa.Table:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise BadInput(f"cannot be read: {error}", file=path) from error
+    decoded(content, path)
     lines = np.array(
         [number for number, line in enumerate(content.split(b"\n"), 1) if line.strip()], np.int64
     )
@@ -61,22 +68,28 @@ def _first_fault(content: bytes, path: Path) -> BadInput | None:
             record: Any = json.loads(line)
         except json.JSONDecodeError as error:
             return BadInput(f"not JSON: {error.msg}", file=path, row=number)
-        except UnicodeDecodeError:
-            return BadInput("not UTF-8 text", file=path, row=number)
         if not isinstance(record, dict):
             return BadInput("not a JSON object", file=path, row=number)
         for field in SCHEMA:
             value = record.get(field.name)
-            try:
-                pa.array([value], field.type)
-            except (pa.ArrowInvalid, pa.ArrowTypeError):
+            if value is not None and not _fits(value, field.type):
                 return BadInput(
-                    f"{json.dumps(value)[:40]} is not {_TYPES.get(field.type, 'a number')}",
+                    f"{json.dumps(value)[:40]} is not {_KINDS[field.type]}",
                     file=path,
                     row=number,
                     column=field.name,
                 )
     return None
+
+
+def _fits(value: Any, type_: pa.DataType) -> bool:
+    if pa.types.is_list(type_):
+        return isinstance(value, list) and all(isinstance(item, str | None) for item in value)
+    if pa.types.is_string(type_):
+        return isinstance(value, str)
+    return isinstance(value, int if pa.types.is_integer(type_) else int | float) and not isinstance(
+        value, bool
+    )
 
 
 def write_jsonl(table: pa.Table, path: str | Path) -> None:

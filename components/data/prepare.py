@@ -13,6 +13,7 @@ from adsmu.data.catalog import harvest
 from adsmu.data.corpus import write_corpus
 from adsmu.data.formats import read_corpus
 from adsmu.errors import BadInput
+from adsmu.files import refuse_existing
 
 EXISTING_SHARES = {"test": 0.2, "dev": 0.08}  # of every intent; the rest is for training
 SMALLEST_STRATUM = 3
@@ -56,6 +57,7 @@ def prepare(
         BadInput: The corpus breaks a rule, has no such intent or no other, the intent has no shape with
             `SMALLEST_STRATUM` rows, or something stands at `output`.
     """
+    refuse_existing(output)
     table = read_corpus(data, lower)
     rows = len(table)
     texts = pc.binary_join(table["tokens"].combine_chunks(), " ").to_pandas()
@@ -155,8 +157,8 @@ def _divide(shapes: pd.Series, seeds: int, dice: np.random.Generator) -> pd.Seri
     """Says of each row, in the order given, whether it goes to user, test, kept or values."""
     counts = shapes.value_counts().sort_index().sort_values(ascending=False, kind="stable")
     strata = counts[counts >= max(SMALLEST_STRATUM, seeds + 2)].index[:MOST_STRATA]
-    rare = counts.index.difference(strata, sort=True).to_numpy()
-    unseen = dice.permutation(rare)[: round(UNSEEN_SHARE * len(rare))]
+    rare = counts.index.difference(strata, sort=True)
+    unseen = rare[dice.permutation(len(rare))[: round(UNSEEN_SHARE * len(rare))]]
     number = shapes.groupby(shapes).cumcount()
     others = shapes.map(counts) - seeds
     to_test = np.minimum(others // 2, MOST_TEST_ROWS)

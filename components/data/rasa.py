@@ -51,6 +51,9 @@ def read_rasa(path: str | Path) -> pa.Table:
         intent = _entry(entry, "intent")
         if intent is None:
             continue
+        if not isinstance(intent, ScalarNode):
+            line = intent.start_mark.line + 1
+            raise BadInput("an intent is a text", file=path, row=line, column="intent")
         for line, text in _examples(entry, path):
             tokens, tags = _words(text, path, line)
             for name, value in zip(columns, (str(line), tokens, tags, intent.value, NO_DOMAIN), strict=True):

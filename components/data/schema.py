@@ -52,6 +52,7 @@ def read_utterances(path: str | Path) -> pa.Table:
         raise BadInput("no such file", file=path)
     try:
         table = pq.read_table(path)
+        table.validate(full=True)  # offsets in range, text in UTF-8: the file may come from anywhere
     except (OSError, pa.ArrowException) as error:
         raise BadInput(f"not a readable Parquet file: {str(error).splitlines()[0]}", file=path) from error
     table = _cast(table)
@@ -171,7 +172,8 @@ def _first_fault(cases: pd.DataFrame, table: pa.Table, file: Path, lines: np.nda
         column = wrong_type["column"].iloc[0]
         wanted, found = _kind(SCHEMA.field(column).type), _kind(table.schema.field(column).type)
         return BadInput(f"a {wanted} is needed, not {found}", file=file, column=column)
-    first = cases.iloc[cases["index"].astype(int).argmin()]
+    cases = cases.assign(index=cases["index"].astype(int), of_row=cases["schema_context"] != "Column")
+    first = cases.sort_values(["index", "of_row"], kind="stable").iloc[0]  # a value's own fault comes first
     row = int(first["index"])
     check, column = first["check"], first["column"] if first["schema_context"] == "Column" else "tags"
     return BadInput(

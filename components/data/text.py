@@ -20,9 +20,26 @@ def read_text(path: str | Path) -> str:
         BadInput: It is missing or not UTF-8; the line is named.
     """
     try:
-        content = Path(path).read_bytes()
+        return decoded(Path(path).read_bytes(), path)
+    except FileNotFoundError as error:
+        raise BadInput("no such file", file=path) from error
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", file=path) from error
+
+
+def decoded(content: bytes, path: str | Path) -> str:
+    """Decodes UTF-8 text.
+
+    Args:
+        content: What the file holds.
+        path: The file, for the error.
+
+    Returns:
+        Its text, lines ended by a line feed, without a byte-order mark.
+
+    Raises:
+        BadInput: It is not UTF-8; the line is named.
+    """
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
