@@ -72,7 +72,7 @@ def fingerprints(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 def spread(values: np.ndarray) -> np.ndarray:
     """Maps integers one to one to integers that look random.
 
-    The finaliser of splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+    The finaliser of splitmix64 (Steele, Lea and Flood, Fast Splittable Pseudorandom Number Generators, 2014).
 
     Args:
         values: Integers.

@@ -1,6 +1,5 @@
 """The strata of a new use case: formed of the user's rows, joined by the held-out ones."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,10 @@ from adsmu.errors import BadInput
 from adsmu.files import written_whole
 from adsmu.stratify.clusters import clusters
 from adsmu.stratify.conflicts import conflicts
+from adsmu.stratify.declare import codes, declare, join, settle
 from adsmu.stratify.sequences import Sequences, fingerprints, group
-from adsmu.stratify.shapes import RULES, Marks, Shapes, exact, fuzzy, marks, own
+from adsmu.stratify.shapes import RULES, Marks, exact, fuzzy, marks, own
 from adsmu.stratify.splits import TEST, refuse, split
-
-ID_DIGITS = 16  # hexadecimal; of 10,000 strata two share an id once in 3 * 10^11 corpora
 
 STRATA_SCHEMA = pa.schema(
     [
@@ -145,10 +143,9 @@ def stratify(
     else:
         raise BadInput(f"{rule!r} is none of {', '.join(RULES)} and no package.module:function", file="rule")
 
-    declared, of_user = _declare(shapes, user, forming, rule)
-    of_test = _join(shapes_test, test, declared)
-    trail = fuzzy(found).of_row if min_rows > 1 else np.zeros(len(user), np.int64)
-    strata, target = _settle(declared, of_user, forming, trail, min_rows, max_strata)
+    declared, of_user = declare(shapes, user, forming, rule)
+    of_test = join(shapes_test, test, declared)
+    strata, target = settle(declared, of_user, forming, fuzzy(found), min_rows, max_strata)
     # One place more than there are strata, so that -1, of no declared stratum, stays -1.
     of_user, of_test = (np.append(target, -1)[of] for of in (of_user, of_test))
     active = np.append((strata["status"] == "active").to_numpy(), False)
@@ -164,7 +161,7 @@ def stratify(
     ).reshape(-1, len(SPLITS))
     ids = strata["stratum_id"].tolist()
     twins: list[list[str]] = [[] for _ in ids]
-    intent, _ = _codes(user["intent"])
+    intent, _ = codes(user["intent"])
     for one, other in sorted(conflicts(flat, found, text, intent, measured)):
         twins[one].append(ids[other])
     columns = {
@@ -172,7 +169,8 @@ def stratify(
         "rule": [rule] * len(strata),
         "slots": _slots(found, np.where(forming, of_user, -1), len(strata)),
         **{name: counts[:, place] for place, name in enumerate(SPLITS)},
-        **{name: strata[name].tolist() for name in ("status", "reason", "merged")},
+        **{name: strata[name].tolist() for name in ("status", "merged")},
+        "reason": [reason or None for reason in strata["reason"]],
         "conflict_with": twins,
     }
     table = pa.table({name: columns[name] for name in STRATA_SCHEMA.names}, STRATA_SCHEMA)
@@ -191,25 +189,6 @@ def text_hashes(flat: Flat, seed: int) -> np.ndarray:
     """
     words = pd.util.hash_array(flat.words, hash_key=f"{seed % 10**16:016d}", categorize=False)
     return fingerprints(words[flat.tokens], flat.offsets)
-
-
-def stratum_ids(rule: str, intents: list[str], shapes: list[str]) -> list[str]:
-    """The ids of strata: a hash of what they are, whatever else the data hold.
-
-    Args:
-        rule: The rule that gave the shapes.
-        intents: The intent of each stratum.
-        shapes: The shape of each.
-
-    Returns:
-        The first `ID_DIGITS` hexadecimal digits of the SHA-256 of rule, intent and shape, a zero byte
-        between.
-
-    >>> stratum_ids("exact", ["AddToPlaylist"], ["add {entity_name} to my {playlist}"])
-    ['090bd5c6545e5ca4']
-    """
-    keys = (f"{rule}\0{intent}\0{shape}" for intent, shape in zip(intents, shapes, strict=True))
-    return [hashlib.sha256(key.encode()).hexdigest()[:ID_DIGITS] for key in keys]
 
 
 def _presets(
@@ -265,97 +244,6 @@ def _keep_apart(
         leaked = [int(row) for row, words in zip(suspects, mine, strict=True) if tuple(words) in texts]
         if leaked:
             refuse("also stands in the held-out data", leaked, user_file)
-
-
-def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
-    encoded = column.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):  # combine_chunks keeps an empty column chunked
-        return np.empty(0, np.int64), []
-    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
-
-
-def _declare(
-    shapes: Shapes, user: pa.Table, forming: np.ndarray, rule: str
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """The distinct (intent, shape) of the forming rows, largest first, and each user row's place in them."""
-    intent, intents = _codes(user["intent"])
-    domain, domains = _codes(user["domain"])
-    key = intent * len(shapes.texts) + shapes.of_row
-    distinct, rows = np.unique(key[forming], return_counts=True)
-    declared = pd.DataFrame(
-        {
-            "intent": [intents[place] for place in distinct // len(shapes.texts)],
-            "shape": [shapes.texts[place] for place in distinct % len(shapes.texts)],
-            "rows": rows,
-        }
-    )
-    declared["stratum_id"] = stratum_ids(rule, declared["intent"].tolist(), declared["shape"].tolist())
-    place = np.searchsorted(distinct, key)
-    place = np.where(np.append(distinct, -1)[place] == key, place, -1)
-    by_name = np.argsort(np.argsort(domains))  # of equally frequent domains the first in the alphabet
-    frequent = _most_frequent(place[forming], by_name[domain[forming]])
-    declared["domain"] = [sorted(domains)[code] for code in frequent]
-    ordered = declared.sort_values(["rows", "stratum_id"], ascending=[False, True])
-    rank = np.argsort(ordered.index.to_numpy())
-    return ordered.reset_index(drop=True), np.append(rank, -1)[place]
-
-
-def _most_frequent(group_of: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """The most frequent value of each group, of several the smallest."""
-    pairs = (
-        pd.DataFrame({"group": group_of, "value": value}).value_counts(sort=False).reset_index(name="rows")
-    )
-    pairs = pairs.sort_values(["group", "rows", "value"], ascending=[True, False, True])
-    return pairs.drop_duplicates("group")["value"].to_numpy()
-
-
-def _join(shapes: Shapes, test: pa.Table, declared: pd.DataFrame) -> np.ndarray:
-    """The declared stratum of each held-out row, -1 for none."""
-    keys = pd.MultiIndex.from_frame(declared[["intent", "shape"]])
-    intent, intents = _codes(test["intent"])
-    pair, distinct = pd.factorize(intent * max(1, len(shapes.texts)) + shapes.of_row)
-    asked = [
-        (intents[code // len(shapes.texts)], shapes.texts[code % len(shapes.texts)]) for code in distinct
-    ]
-    return keys.get_indexer(asked)[pair] if asked else np.empty(0, np.int64)
-
-
-def _settle(
-    declared: pd.DataFrame,
-    of_user: np.ndarray,
-    forming: np.ndarray,
-    trail: np.ndarray,
-    min_rows: int,
-    max_strata: int,
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Merges small strata, sets aside: the strata left, largest first, and where each declared one went."""
-    trails = _most_frequent(of_user[forming], trail[forming])
-    leader = pd.Series(np.arange(len(declared))).groupby([declared["intent"], trails]).transform("min")
-    target = np.where(declared["rows"] < min_rows, leader, np.arange(len(declared)))
-    merged: dict[int, list[str]] = {}
-    for place in np.flatnonzero(target != np.arange(len(declared))):
-        merged.setdefault(int(target[place]), []).append(declared["shape"][place])
-    declared["merged"] = [merged.get(place, []) for place in range(len(declared))]
-    declared["rows"] = np.bincount(target, declared["rows"], len(declared)).astype(np.int64)
-    left = declared[target == np.arange(len(declared))]
-    left = left.sort_values(["rows", "stratum_id"], ascending=[False, True])
-    place = np.empty(len(declared), np.int64)
-    place[left.index] = np.arange(len(left))
-    few = (left["rows"] < min_rows).to_numpy()
-    if few.all():
-        raise BadInput(
-            f"no stratum has {min_rows} user rows; the largest has {left['rows'].iloc[0]}", file="min_rows"
-        )
-    strata = left.reset_index(drop=True)
-    reasons = [
-        f"{rows} user rows, fewer than min_rows {min_rows}"
-        if small
-        else (f"not among the {max_strata} largest (max_strata)" if rank >= max_strata else None)
-        for rank, (rows, small) in enumerate(zip(strata["rows"], few, strict=True))
-    ]
-    strata["reason"] = pd.Series(reasons, dtype=object)
-    strata["status"] = np.where(strata["reason"].isna(), "active", "set_aside")
-    return strata, place[target]
 
 
 def _slots(found: Marks, of_row: np.ndarray, count: int) -> list[list[str]]:
