@@ -57,6 +57,7 @@ def stratified_evaluate(
     """
     from collections import namedtuple
 
+    from adsmu.files import write_json
     from adsmu.stratified_evaluate.evaluate import evaluate_files
 
     result = evaluate_files(
@@ -80,4 +81,5 @@ def stratified_evaluate(
     )
     for name, value in result.metrics.items():
         metrics.log_metric(name, value)
+    write_json(result.metrics, metrics.path)  # a cache takes an artifact without a file for a lost one
     return namedtuple("Outputs", ["verdict", "next_round"])(result.verdict, round + 1)

@@ -101,13 +101,14 @@ def stratified_mean(right: ArrayLike, rows: ArrayLike, confidence: float) -> tup
     """Equation 1, the mean over strata of each stratum's rate, with an interval.
 
     Source: Korn and Graubard 1998, "Confidence intervals for proportions with small expected number of
-    positive counts estimated from survey data": the Clopper-Pearson interval at the effective number of rows,
-    the number of a simple sample of the same variance. That number is Kish's 1 / Σ(1 / (L² n_h)) (Kish 1965,
-    "Survey Sampling"), or p(1 - p) / v where the variance v, estimated from strata collapsed into groups of
-    like size (Cochran 1977, "Sampling Techniques", 5A.12), is larger. Both overstate the variance where
-    strata differ, so the interval errs to the wide side, and it does not collapse when every stratum is at
-    100 %. In simulations over 3 to 142 strata of 1 to 300 rows each bound holds its nominal 97.5 %, at worst 96 %,
-    where the stratified Wilson interval (Yan and Su 2010) falls far below with strata of few rows.
+    positive counts estimated from survey data": the Clopper-Pearson interval at the effective number of
+    rows, the number of a simple sample of the same variance. That number is Kish's 1 / Σ(1 / (L² n_h))
+    (Kish 1965, "Survey Sampling"), or p(1 - p) / v where the variance v, estimated from strata collapsed
+    into groups of like size (Cochran 1977, "Sampling Techniques", 5A.12), is larger. Both overstate the
+    variance where strata differ, so the interval errs to the wide side, and it does not collapse when
+    every stratum is at 100 %. In simulations over 3 to 142 strata of 1 to 300 rows each bound holds its
+    nominal 97.5 %, at worst 96 %, where the stratified Wilson interval (Yan and Su 2010) falls far below
+    with strata of few rows.
 
     Args:
         right: Rows that are right, one number a stratum.
