@@ -33,6 +33,7 @@ def train(
         checkpoints: Folder that outlives the step; a killed training resumes from it. Empty: none.
         seed: Makes the training reproducible.
     """
+    from adsmu.files import write_json
     from adsmu.train.run import train_files
 
     figures = train_files(
@@ -48,3 +49,4 @@ def train(
     )
     for name, value in figures.items():
         metrics.log_metric(name, value)
+    write_json(figures, metrics.path)  # a cache takes an artifact without a file for a lost one

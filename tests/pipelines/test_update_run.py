@@ -102,7 +102,12 @@ class Ran:
     folder: Path
 
     def steps(self, name: str) -> list[Path]:
-        return sorted((p for p in self.folder.rglob(name) if p.is_dir()), key=lambda path: len(path.parts))
+        found = (
+            path
+            for path in self.folder.rglob(f"{name}*")
+            if path.is_dir() and not path.name[len(name) :].strip("-2")
+        )
+        return sorted(found, key=lambda path: len(path.parts))
 
     @property
     def evaluations(self) -> list[dict[str, Any]]:
@@ -131,6 +136,7 @@ def run(
         champion=str(champion or inputs.champion),
         evaluation_rows=40,
         target=0.6,
+        margin=0.2,
         allocation="equal",
         mode="full",
         trainer=TRAINER,
