@@ -1,7 +1,7 @@
 """The utterance table: what every step reads and writes, as Parquet."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from adsmu.data.columns import list_codes
+from adsmu.data import checks
+from adsmu.data.checks import explain
 from adsmu.errors import BadInput
 from adsmu.files import written_whole
 
@@ -34,16 +35,20 @@ SCHEMA = pa.schema(
     ]
 )
 
+ENCODED = pa.list_(pa.dictionary(pa.int32(), pa.string()))
 
-def read_utterances(path: str | Path) -> pa.Table:
+
+def read_utterances(path: str | Path, encoded: bool = False) -> pa.Table:
     """Reads an utterance table and checks it.
 
     Args:
         path: A Parquet file with the columns of `SCHEMA`. Other widths of a column's type (large strings,
             dictionaries, 64-bit numbers) are taken and cast.
+        encoded: Leave `tokens` and `tags` as lists of dictionary-encoded strings (`ENCODED`): half the time
+            and memory for a large table that is only laid flat.
 
     Returns:
-        The rows, of exactly `SCHEMA`'s types.
+        The rows, of `SCHEMA`'s types but for `encoded`.
 
     Raises:
         BadInput: The file is missing, truncated or not Parquet, or a row breaks a rule of the table.
@@ -51,13 +56,13 @@ def read_utterances(path: str | Path) -> pa.Table:
     if not Path(path).is_file():
         raise BadInput("no such file", file=path)
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, read_dictionary=["tokens.list.element", "tags.list.element"])
         table.validate(full=True)  # offsets in range, text in UTF-8: the file may come from anywhere
     except (OSError, pa.ArrowException) as error:
         raise BadInput(f"not a readable Parquet file: {str(error).splitlines()[0]}", file=path) from error
-    table = _cast(table)
+    table = _cast(table, path)
     validate(table, path)
-    return table.cast(SCHEMA)
+    return table if encoded else table.cast(SCHEMA)
 
 
 def write_utterances(table: pa.Table, path: str | Path) -> None:
@@ -129,7 +134,9 @@ def validate(table: pa.Table, file: str | Path, lines: np.ndarray | None = None)
     """
     frame = table.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
     try:
-        RULES.validate(frame, lazy=True)
+        _rules(ENCODED if table.schema.types[1:3] == [ENCODED, ENCODED] else SCHEMA.types[1]).validate(
+            frame, lazy=True
+        )
     except pandera.errors.SchemaErrors as errors:
         cases = errors.failure_cases
     else:
@@ -137,11 +144,15 @@ def validate(table: pa.Table, file: str | Path, lines: np.ndarray | None = None)
     raise _first_fault(cases, table, Path(file), lines)
 
 
-def _cast(table: pa.Table) -> pa.Table:
+def _cast(table: pa.Table, file: str | Path) -> pa.Table:
     """Casts columns of the right kind but of another width; `validate` names the others."""
     for number, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
         if name in SCHEMA.names and _kind(column.type) in (_kind(SCHEMA.field(name).type), "null"):
-            table = table.set_column(number, name, column.cast(SCHEMA.field(name).type))
+            wanted = ENCODED if name in ("tokens", "tags") else SCHEMA.field(name).type
+            try:
+                table = table.set_column(number, name, column.cast(wanted))
+            except pa.ArrowInvalid as error:
+                raise BadInput(str(error).splitlines()[0], file=file, column=name) from error
     return table
 
 
@@ -150,7 +161,7 @@ def _kind(type_: pa.DataType) -> str:
         return _kind(type_.value_type)
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         return f"list of {_kind(type_.value_type)}s"
-    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
+    if pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
         return "text"
     if pa.types.is_integer(type_):
         return "whole number"
@@ -177,121 +188,30 @@ def _first_fault(cases: pd.DataFrame, table: pa.Table, file: Path, lines: np.nda
     row = int(first["index"])
     check, column = first["check"], first["column"] if first["schema_context"] == "Column" else "tags"
     return BadInput(
-        _explain(check, column, table.slice(row, 1).to_pylist()[0]),
+        explain(check, column, table.slice(row, 1).to_pylist()[0]),
         file=file,
         row=row + 1 if lines is None else int(lines[row]),
         column=column,
     )
 
 
-def _explain(check: str, column: str, row: dict[str, Any]) -> str:
-    value = row[column]
-    if check == "not_nullable":
-        return "a value is needed"
-    if check == "field_uniqueness":
-        return f"{value!r} stands twice"
-    if check == _LENGTH:
-        return f"{len(row['tags'])} tags for {len(row['tokens'])} tokens: {check}"
-    if check == _ONE_WORD:
-        value = next(token for token in value if not _one_word(token))
-    if check == _SPELLING:
-        value = next(tag for tag in value if not _spelt(tag))
-    if check == _CONTINUES:
-        value = next(
-            tag for before, tag in pairwise(["O", *value]) if tag[0] == "I" and before[1:] != tag[1:]
-        )
-    return f"{value!r}: {check}"
-
-
-def _one_word(token: str | None) -> bool:
-    return token is not None and token.split() == [token]
-
-
-def _spelt(tag: str | None) -> bool:
-    return tag is not None and (tag == "O" or (tag[:2] in ("B-", "I-") and _one_word(tag[2:])))
-
-
-def _each_is(right: Callable[[str], bool]) -> Callable[[pd.Series], pd.Series]:
-    """Makes a check of a list column: every string is right. Each distinct string is asked once."""
-
-    def check(column: pd.Series) -> pd.Series:
-        lengths, codes, words = list_codes(pa.chunked_array(pa.array(column.array)))
-        wrong = np.array([not right(word) for word in words], dtype=bool)
-        return _rows_without(np.flatnonzero(wrong[codes]), lengths, column)
-
-    return check
-
-
-def _continues(tags: pd.Series) -> pd.Series:
-    lengths, codes, labels = list_codes(pa.chunked_array(pa.array(tags.array)))
-    _, slots = np.unique([label[2:] for label in labels] or [""], return_inverse=True)
-    inside = np.array([label[:2] == "I-" for label in labels], dtype=bool)[codes]
-    slot = slots[codes]
-    follows = np.zeros(len(codes), dtype=bool)
-    follows[1:] = slot[1:] == slot[:-1]  # the slot of O is the empty text
-    ends = np.cumsum(lengths)
-    follows[(ends - lengths)[lengths > 0]] = False
-    return _rows_without(np.flatnonzero(inside & ~follows), lengths, tags)
-
-
-def _rows_without(positions: np.ndarray, lengths: np.ndarray, column: pd.Series) -> pd.Series:
-    good = np.ones(len(lengths), dtype=bool)
-    good[np.searchsorted(np.cumsum(lengths), positions, side="right")] = False
-    return pd.Series(good, index=column.index)
-
-
-def _lengths(frame: pd.DataFrame) -> pd.Series:
-    return (frame["tokens"].list.len() == frame["tags"].list.len()).fillna(True).astype(bool)
-
-
-_ONE_WORD = "a token is one word without blanks"
-_SPELLING = "a tag is O, B-slot or I-slot"
-_CONTINUES = "an I- tag continues the same slot: the tag before it is B- or I- of that slot"
-_LENGTH = "every token has one tag"
-
-_TEXT, _LIST = pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.list_(pa.string()))
-
-
-def _check(function: Callable[..., pd.Series], rule: str) -> pandera.Check:
-    return pandera.Check(function, error=rule, n_failure_cases=1)
-
-
-def _one_of(values: tuple[str, ...]) -> pandera.Check:
-    return _check(lambda column: column.isin(values), f"one of {', '.join(values)} is needed")
-
-
-def _is_name(column: pd.Series) -> pd.Series:
-    return (column != "") & (column.str.strip() == column) & ~column.str.contains(r"[\r\n]")
-
-
-_NAMED = _check(_is_name, "a name is one line of text without blanks around it")
-
-RULES = pandera.DataFrameSchema(
-    {
-        "id": pandera.Column(_TEXT, _NAMED, unique=True, report_duplicates="exclude_first"),
-        "tokens": pandera.Column(
-            _LIST,
-            [
-                _check(lambda column: column.list.len() > 0, "a token is needed"),
-                _check(_each_is(_one_word), _ONE_WORD),
-            ],
-        ),
-        "tags": pandera.Column(_LIST, [_check(_each_is(_spelt), _SPELLING), _check(_continues, _CONTINUES)]),
-        "intent": pandera.Column(_TEXT, _NAMED),
-        "domain": pandera.Column(_TEXT, _NAMED),
-        "source": pandera.Column(_TEXT, _one_of(SOURCES)),
-        "split": pandera.Column(_TEXT, _one_of(SPLITS), nullable=True),
-        "stratum_id": pandera.Column(_TEXT, _NAMED, nullable=True),
-        "round": pandera.Column(
-            pd.ArrowDtype(pa.int32()),
-            _check(lambda column: column >= 0, "a round is 0 or more"),
-            nullable=True,
-        ),
-        "weight": pandera.Column(
-            pd.ArrowDtype(pa.float32()),
-            _check(lambda column: np.isfinite(column) & (column > 0), "a weight is finite and above 0"),
-        ),
-    },
-    checks=_check(_lengths, _LENGTH),
-    strict=True,
-)
+@cache
+def _rules(words: pa.DataType) -> pandera.DataFrameSchema:
+    """The schema, with list columns of the given type."""
+    text, lists = pd.ArrowDtype(pa.string()), pd.ArrowDtype(words)
+    return pandera.DataFrameSchema(
+        {
+            "id": pandera.Column(text, checks.NAME, unique=True, report_duplicates="exclude_first"),
+            "tokens": pandera.Column(lists, [checks.SOME, checks.WORDS]),
+            "tags": pandera.Column(lists, [checks.TAGS, checks.BIO]),
+            "intent": pandera.Column(text, checks.NAME),
+            "domain": pandera.Column(text, checks.NAME),
+            "source": pandera.Column(text, checks.one_of(SOURCES)),
+            "split": pandera.Column(text, checks.one_of(SPLITS), nullable=True),
+            "stratum_id": pandera.Column(text, checks.NAME, nullable=True),
+            "round": pandera.Column(pd.ArrowDtype(pa.int32()), checks.ROUND, nullable=True),
+            "weight": pandera.Column(pd.ArrowDtype(pa.float32()), checks.WEIGHT),
+        },
+        checks=checks.ALIGNED,
+        strict=True,
+    )

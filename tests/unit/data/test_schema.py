@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adsmu.data.schema import SCHEMA, read_utterances, utterances, validate, write_utterances
+from adsmu.data.columns import flatten
+from adsmu.data.schema import ENCODED, SCHEMA, read_utterances, utterances, validate, write_utterances
 from adsmu.errors import BadInput
 
 GOOD = {
@@ -124,6 +125,7 @@ def test_other_widths_of_a_type_are_taken(tmp_path):
     wide["id"] = table["id"].cast(pa.large_string())
     wide["intent"] = table["intent"].dictionary_encode()
     wide["tokens"] = table["tokens"].cast(pa.large_list(pa.large_string()))
+    wide["domain"] = table["domain"].cast(pa.string_view())
     wide["round"] = pa.array([1, None], pa.int64())
     wide["weight"] = pa.array([1.0, 2.0], pa.float64())
     wide["stratum_id"] = pa.nulls(2)
@@ -132,6 +134,30 @@ def test_other_widths_of_a_type_are_taken(tmp_path):
     assert read.schema.equals(SCHEMA)
     assert read["tokens"].to_pylist() == table["tokens"].to_pylist()
     assert read["round"].to_pylist() == [1, None]
+
+
+def test_dictionaries_are_kept_on_demand(tmp_path):
+    table = rows({}, {"tokens": ["stop", "it"], "tags": ["O", "O"]})
+    write_utterances(table, tmp_path / "t.parquet")
+    encoded = read_utterances(tmp_path / "t.parquet", encoded=True)
+    assert encoded.schema.field("tokens").type == encoded.schema.field("tags").type == ENCODED
+    assert encoded.cast(SCHEMA).equals(table)
+    twice, plain = (flatten(pa.concat_tables([part, part])) for part in (encoded, table))
+    assert twice.words[twice.tokens].tolist() == plain.words[plain.tokens].tolist()
+
+
+def test_text_that_is_not_utf8_is_named(tmp_path):
+    offsets = pa.py_buffer(np.array([0, 1], np.int32))
+    broken = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(b"\xff")])
+    pq.write_table(rows({}).set_column(3, "intent", broken), tmp_path / "t.parquet")
+    with pytest.raises(BadInput, match=r"t\.parquet: not a readable Parquet file.*UTF8"):
+        read_utterances(tmp_path / "t.parquet")
+
+
+def test_a_number_too_large_for_its_column_is_named(tmp_path):
+    pq.write_table(rows({}).set_column(8, "round", pa.array([2**40])), tmp_path / "t.parquet")
+    with pytest.raises(BadInput, match="column round: Integer value 1099511627776 not in range"):
+        read_utterances(tmp_path / "t.parquet")
 
 
 def test_a_truncated_file_is_named(tmp_path):
