@@ -1,9 +1,12 @@
 """Right or wrong, row by row: domain, intent, slots and frame."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from adsmu.data.columns import flatten
+from adsmu.data.columns import list_codes
 from adsmu.errors import BadInput
 from adsmu.train.protocol import Predictions
 
@@ -43,33 +46,41 @@ def mark(table: pa.Table, predictions: Predictions) -> Marks:
         if len(given) != len(table):
             raise BadInput(f"{len(given)} predictions for {len(table)} rows", file="trainer", column=what)
     marks = {
-        "domain": _equal(table["domain"], predictions.domain),
-        "intent": _equal(table["intent"], predictions.intent),
-        "slots": _spans_equal(table, predictions.tags),
+        "domain": _equal(table["domain"], predictions.domain, "domain"),
+        "intent": _equal(table["intent"], predictions.intent, "intent"),
+        "slots": _spans_equal(table["tags"], predictions.tags),
     }
     return marks | {"frame": marks["domain"] & marks["intent"] & marks["slots"]}
 
 
-def _equal(column: pa.ChunkedArray, predicted: list[str]) -> np.ndarray:
-    right = pa.chunked_array([pa.array(predicted, pa.string())])
-    return pa.compute.equal(column.cast(pa.string()), right).to_numpy().astype(bool)
+def _column(predicted: Any, type: pa.DataType, what: str) -> pa.ChunkedArray:
+    try:
+        column = pa.chunked_array([pa.array(predicted, type)])
+    except (pa.ArrowException, TypeError) as error:
+        raise BadInput(f"predictions must be {type}: {error}", file="trainer", column=what) from error
+    if column.null_count:
+        raise BadInput("predicted nothing for a row", file="trainer", column=what)
+    return column
 
 
-def _spans_equal(table: pa.Table, predicted_tags: list[list[str]]) -> np.ndarray:
-    tags = pa.chunked_array([pa.array(predicted_tags, pa.list_(pa.string()))])
-    gold = flatten(table)
-    predicted = flatten(pa.table({"tokens": tags, "tags": tags}))
-    if not np.array_equal(gold.offsets, predicted.offsets):
-        row = int(np.flatnonzero(np.diff(gold.offsets) != np.diff(predicted.offsets))[0])
+def _equal(column: pa.ChunkedArray, predicted: list[str], what: str) -> np.ndarray:
+    right = pc.equal(column.cast(pa.string()), _column(predicted, pa.string(), what))
+    return right.to_numpy().astype(bool)
+
+
+def _spans_equal(column: pa.ChunkedArray, predicted: list[list[str]]) -> np.ndarray:
+    lengths, gold, gold_labels = list_codes(column)
+    lengths_predicted, tags, labels = list_codes(_column(predicted, pa.list_(pa.string()), "tags"))
+    if not np.array_equal(lengths, lengths_predicted):
+        row = int(np.flatnonzero(lengths != lengths_predicted)[0])
         raise BadInput("as many tags as tokens must be predicted", file="trainer", row=row + 1, column="tags")
-    names = {name: code for code, name in enumerate({tag[2:] for tag in [*gold.labels, *predicted.labels]})}
-    first = np.zeros(len(gold.tags), dtype=bool)
-    first[gold.offsets[:-1][np.diff(gold.offsets) > 0]] = True
-    wrong = _canonical(gold.tags, gold.labels, names, first) != _canonical(
-        predicted.tags, predicted.labels, names, first
-    )
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    names = {name: code for code, name in enumerate({tag[2:] for tag in [*gold_labels, *labels]})}
+    first = np.zeros(len(gold), dtype=bool)
+    first[offsets[:-1][lengths > 0]] = True
+    wrong = _canonical(gold, gold_labels, names, first) != _canonical(tags, labels, names, first)
     before = np.concatenate([[0], np.cumsum(wrong)])
-    return before[gold.offsets[1:]] == before[gold.offsets[:-1]]
+    return before[offsets[1:]] == before[offsets[:-1]]
 
 
 def _canonical(tags: np.ndarray, labels: np.ndarray, names: dict[str, int], first: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Row by row: what counts as right."""
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -83,8 +85,10 @@ def test_a_frame_needs_all_three() -> None:
         ([["O", "O"]], "row 1, column tags: as many tags as tokens"),
         ([["NoLabel"]], "'NoLabel', which is no BIO tag"),
         ([["B-"]], "'B-', which is no BIO tag"),
+        ([None], "predicted nothing for a row"),
+        ([[3]], "predictions must be list"),
     ],
 )
-def test_a_trainer_that_predicts_something_else_is_refused(predicted: list[list[str]], words: str) -> None:
+def test_a_trainer_that_predicts_something_else_is_refused(predicted: list[Any], words: str) -> None:
     with pytest.raises(BadInput, match=words):
         slots_right([["O"]], predicted)
