@@ -12,7 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 from adsmu.errors import BadInput
-from adsmu.stratify.shapes import Marks, Shapes, exact
+from adsmu.stratify.shapes import Marks, Shapes, exact, named
 
 FURTHEST = 0.5  # the mean cosine distance up to which two clusters are joined
 FURTHEST_ENCODED = 0.25  # the same between vectors of an encoder, which lie closer together
@@ -73,9 +73,7 @@ def clusters(
             found = _cluster(known, others, embed, furthest)
             names.update({(str(intent), shape): name for shape, name in found.items()})
     called = [names.get(key, key[1]) for key in rows[["intent", "shape"]].itertuples(index=False, name=None)]
-    of_row, texts = pd.factorize(np.array(called, dtype=object))
-    both = list(texts)
-    return Shapes(of_row[: len(forming)], both), Shapes(of_row[len(forming) :], both)
+    return named(called[: len(forming)]), named(called[len(forming) :])
 
 
 def _cluster(known: list[str], others: list[str], embed: Embed, furthest: float) -> dict[str, str]:

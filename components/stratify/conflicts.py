@@ -7,13 +7,13 @@ import pandas as pd
 
 from adsmu.data.columns import Flat
 from adsmu.stratify.sequences import Sequences, group
-from adsmu.stratify.shapes import Marks, exact_sequences
+from adsmu.stratify.shapes import Marks, Shapes
 
 MOST_OPENED = 3  # slots of a row that are shown as plain words at once, at most
 
 
 def conflicts(
-    flat: Flat, found: Marks, text: np.ndarray, intent: np.ndarray, stratum: np.ndarray
+    flat: Flat, found: Marks, shapes: Shapes, text: np.ndarray, intent: np.ndarray, stratum: np.ndarray
 ) -> set[tuple[int, int]]:
     """Finds the strata whose delexicalised twin carries other tags.
 
@@ -25,6 +25,7 @@ def conflicts(
     Args:
         flat: Codes of the rows.
         found: Their marks.
+        shapes: Their exact shapes.
         text: The group of each row by text.
         intent: The intent of each row, as a code.
         stratum: The stratum of each row, as a code; -1 for none.
@@ -33,25 +34,26 @@ def conflicts(
         Pairs of different strata, each pair both ways round.
     """
     rows = np.flatnonzero(stratum >= 0)
-    same_text = pd.DataFrame({"key": text[rows], "stratum": stratum[rows]}).drop_duplicates()
-    repeated = same_text[same_text["key"].duplicated(keep=False)]
-    pairs = set(_different(repeated, repeated))
+    repeated = rows[np.bincount(text[rows])[text[rows]] > 1]
+    same_text = _keyed(text[repeated], stratum[repeated])
+    pairs = set(_different(same_text, same_text))
 
-    shapes = exact_sequences(found)
-    of_row, first = group(shapes)
     shown, variants = _opened(flat, found, rows)
-    together = _stack(shapes.take(first), variants)
-    of_variant, _ = group(together)
-    declared = of_variant[: len(first)]  # every shape is a group of its own
+    plain = Sequences(found.shape, found.offsets).take(shapes.first)
+    of_variant, _ = group(_stack(plain.where(plain.codes >= 0), variants))
+    declared = of_variant[: len(shapes.first)]
     intents = int(intent.max(initial=0)) + 1
-    known = pd.DataFrame(
-        {"key": declared[of_row[rows]] * intents + intent[rows], "stratum": stratum[rows]}
-    ).drop_duplicates()
-    opened = pd.DataFrame(
-        {"key": of_variant[len(first) :] * intents + intent[shown], "stratum": stratum[shown]}
-    ).drop_duplicates()
+    known = _keyed(declared[shapes.of_row[rows]] * intents + intent[rows], stratum[rows])
+    opened = _keyed(of_variant[len(declared) :] * intents + intent[shown], stratum[shown])
     pairs.update(_different(opened, known))
     return pairs | {(other, one) for one, other in pairs}
+
+
+def _keyed(key: np.ndarray, stratum: np.ndarray) -> pd.DataFrame:
+    """The distinct pairs of a key and a stratum."""
+    strata = int(stratum.max(initial=0)) + 1
+    pairs = np.unique(key * strata + stratum)
+    return pd.DataFrame({"key": pairs // strata, "stratum": pairs % strata})
 
 
 def _different(left: pd.DataFrame, right: pd.DataFrame) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no power of it is 0 modulo 2^64
+_INVERSE = np.uint64(pow(int(_BASE), -1, 2**64))
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,12 @@ def fingerprints(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     Returns:
         uint64, one a row; 0 for a row without positions. Equal rows have equal ones.
     """
-    lengths = np.diff(offsets)
-    powers = np.full(int(lengths.max(initial=0)) + 1, _BASE)
-    powers = np.multiply.accumulate(powers)
-    places = np.arange(len(values)) - np.repeat(offsets[:-1], lengths)
+    powers = np.multiply.accumulate(np.full(len(values), _BASE))
     total = np.zeros(len(values) + 1, np.uint64)
-    np.cumsum(values * powers[places], out=total[1:])
-    return total[offsets[1:]] - total[offsets[:-1]]
+    np.cumsum(values * powers, out=total[1:])
+    # The base is odd, so it has an inverse, whose powers bring every row to the same place.
+    back = np.multiply.accumulate(np.append(np.uint64(1), np.full(len(values), _INVERSE)))
+    return (total[offsets[1:]] - total[offsets[:-1]]) * back[offsets[:-1]]
 
 
 def spread(values: np.ndarray) -> np.ndarray:
@@ -86,7 +86,7 @@ def spread(values: np.ndarray) -> np.ndarray:
     return mixed ^ (mixed >> np.uint64(31))
 
 
-def group(rows: Sequences) -> tuple[np.ndarray, np.ndarray]:
+def group(rows: Sequences, hashes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Groups equal rows.
 
     Rows are brought together by hash and then compared with the first row of their group, so a collision
@@ -94,6 +94,7 @@ def group(rows: Sequences) -> tuple[np.ndarray, np.ndarray]:
 
     Args:
         rows: The rows.
+        hashes: One a row, equal for equal rows, where they are known already.
 
     Returns:
         The group of each row, and the first row of each group (int64 both).
@@ -102,8 +103,9 @@ def group(rows: Sequences) -> tuple[np.ndarray, np.ndarray]:
     >>> of_row.tolist(), first.tolist()
     ([0, 1, 0, 2], [0, 1, 3])
     """
-    largest = int(rows.codes.max(initial=0))
-    hashes = fingerprints(spread(np.arange(largest + 1))[rows.codes], rows.offsets)
+    if hashes is None:
+        largest = int(rows.codes.max(initial=0))
+        hashes = fingerprints(spread(np.arange(largest + 1))[rows.codes], rows.offsets)
     of_row = np.empty(len(rows), np.int64)
     firsts: list[np.ndarray] = []
     left, known = np.arange(len(rows)), 0
@@ -123,7 +125,8 @@ def _equal(rows: Sequences, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Whether row `left[i]` equals row `right[i]`."""
     lengths = np.diff(rows.offsets)
     same = lengths[left] == lengths[right]
-    one, other = rows.take(left[same]), rows.take(right[same])
-    differs = np.concatenate([[0], np.cumsum(one.codes != other.codes)])[one.offsets]
-    same[same] = np.diff(differs) == 0
+    compared = np.flatnonzero(same & (left != right))
+    one, other = rows.take(left[compared]), rows.take(right[compared])
+    differing = np.flatnonzero(one.codes != other.codes)
+    same[compared[np.searchsorted(one.offsets, differing, side="right") - 1]] = False
     return same

@@ -83,10 +83,12 @@ class Shapes:
     Attributes:
         of_row: int64, an index into `texts`.
         texts: The distinct shapes.
+        first: int64, a row of each.
     """
 
     of_row: np.ndarray
     texts: list[str]
+    first: np.ndarray
 
 
 def exact(found: Marks) -> Shapes:
@@ -98,19 +100,7 @@ def exact(found: Marks) -> Shapes:
     Returns:
         Shapes such as `add {entity_name} to my {playlist}`.
     """
-    return _named(exact_sequences(found), found.names)
-
-
-def exact_sequences(found: Marks) -> Sequences:
-    """The exact shape of every row as codes.
-
-    Args:
-        found: The marks of the rows.
-
-    Returns:
-        Indices into `found.names`.
-    """
-    return Sequences(found.shape, found.offsets).where(found.shape != _NOISE)
+    return _spelt(Sequences(found.shape, found.offsets).where(found.shape != _NOISE), found.names)
 
 
 def fuzzy(found: Marks) -> Shapes:
@@ -127,7 +117,7 @@ def fuzzy(found: Marks) -> Shapes:
     fresh[1:] = trail.codes[1:] != trail.codes[:-1]
     begins = trail.offsets[:-1]
     fresh[begins[begins < len(fresh)]] = True
-    return _named(trail.where(fresh), found.names)
+    return _spelt(trail.where(fresh), found.names)
 
 
 def own(rule: str, table: pa.Table, file: str | Path) -> Shapes:
@@ -165,11 +155,25 @@ def own(rule: str, table: pa.Table, file: str | Path) -> Shapes:
             raise BadInput(
                 f"the rule {rule!r} returned {shape!r}, not a shape in words", file=file, row=row + 1
             )
-    of_row, texts = pd.factorize(np.array(answer, dtype=object))
-    return Shapes(of_row, list(texts))
+    return named(answer)
 
 
-def _named(rows: Sequences, names: np.ndarray) -> Shapes:
+def named(texts: Sequence[str]) -> Shapes:
+    """Shapes that are known as texts.
+
+    Args:
+        texts: One a row.
+
+    Returns:
+        The same as codes.
+    """
+    of_row, distinct = pd.factorize(np.array(texts, dtype=object))
+    first = np.empty(len(distinct), np.int64)
+    first[of_row[::-1]] = np.arange(len(of_row))[::-1]
+    return Shapes(of_row, list(distinct), first)
+
+
+def _spelt(rows: Sequences, names: np.ndarray) -> Shapes:
     """Groups rows and spells each group once."""
     of_row, first = group(rows)
     chosen = rows.take(first)
@@ -180,4 +184,6 @@ def _named(rows: Sequences, names: np.ndarray) -> Shapes:
     # A word in braces reads like a slot: what reads the same is the same shape, its id being made of the
     # text.
     merged, texts = pd.factorize(np.array(spelt, dtype=object))
-    return Shapes(merged[of_row], list(texts))
+    of_text = np.empty(len(texts), np.int64)
+    of_text[merged] = first
+    return Shapes(merged[of_row], list(texts), of_text)

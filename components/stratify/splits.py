@@ -49,20 +49,22 @@ def split(
     of_text = np.full(int(text.max(initial=-1)) + 1, -1)
     of_text[given["text"]] = given["split"]
 
-    by_text = np.lexsort((np.where(stratum < 0, np.iinfo(np.int64).max, stratum), text))
-    texts = by_text[np.diff(text[by_text], prepend=-1) != 0]  # one row a text, of its first stratum
-    texts = texts[of_text[text[texts]] < 0]
-    of_text[text[texts]] = TRAIN
-    texts = texts[stratum[texts] >= 0]
-    texts = texts[np.lexsort((order[texts], stratum[texts]))]
-    owner = stratum[texts]
+    nobody = len(covered)
+    owners = np.full(len(of_text), nobody)
+    np.minimum.at(owners, text, np.where(stratum < 0, nobody, stratum))
+    orders = np.empty(len(of_text), np.uint64)
+    orders[text] = order
+    texts = np.flatnonzero((of_text < 0) & (owners < nobody))
+    of_text[of_text < 0] = TRAIN
+    texts = texts[np.lexsort((orders[texts], owners[texts]))]
+    owner = owners[texts]
     first = np.flatnonzero(np.diff(owner, prepend=-1) != 0)
     sizes = np.diff(np.append(first, len(owner)))
     place, n = np.arange(len(owner)) - np.repeat(first, sizes), np.repeat(sizes, sizes)
     held = np.maximum(1, np.round(SHARE * n)).astype(np.int64)
     dev = np.where(n > 1, held, 0)
     test = np.where((n > 2) & ~covered[owner], held, 0)
-    of_text[text[texts]] = np.select([place < dev, place < dev + test], [DEV, TEST], TRAIN)
+    of_text[texts] = np.select([place < dev, place < dev + test], [DEV, TEST], TRAIN)
     return of_text[text]
 
 

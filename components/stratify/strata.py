@@ -16,7 +16,7 @@ from adsmu.stratify.clusters import clusters
 from adsmu.stratify.conflicts import conflicts
 from adsmu.stratify.declare import codes, declare, join, settle
 from adsmu.stratify.sequences import Sequences, fingerprints, group
-from adsmu.stratify.shapes import RULES, Marks, exact, fuzzy, marks, own
+from adsmu.stratify.shapes import RULES, Marks, Shapes, exact, fuzzy, marks, own
 from adsmu.stratify.splits import TEST, refuse, split
 
 STRATA_SCHEMA = pa.schema(
@@ -133,9 +133,11 @@ def stratify(
     _keep_apart(user, test, order, text_hashes(flat_test, seed), forming, user_file)
 
     found, found_test = marks(flat), marks(flat_test)
-    if rule in ("exact", "fuzzy"):
-        by = exact if rule == "exact" else fuzzy
-        shapes, shapes_test = by(found), by(found_test)
+    by_carrier = exact(found)
+    if rule == "exact":
+        shapes, shapes_test = by_carrier, exact(found_test)
+    elif rule == "fuzzy":
+        shapes, shapes_test = fuzzy(found), fuzzy(found_test)
     elif rule == "model":
         shapes, shapes_test = clusters(found, user["intent"], forming, found_test, test["intent"], encoder)
     elif ":" in rule:
@@ -145,13 +147,14 @@ def stratify(
 
     declared, of_user = declare(shapes, user, forming, rule)
     of_test = join(shapes_test, test, declared)
-    strata, target = settle(declared, of_user, forming, fuzzy(found), min_rows, max_strata)
+    trail = fuzzy(found) if min_rows > 1 else shapes  # of no use when nothing is small
+    strata, target = settle(declared, of_user, forming, trail, min_rows, max_strata)
     # One place more than there are strata, so that -1, of no declared stratum, stays -1.
     of_user, of_test = (np.append(target, -1)[of] for of in (of_user, of_test))
     active = np.append((strata["status"] == "active").to_numpy(), False)
     measured = np.where(forming & active[of_user], of_user, -1)
 
-    text, _ = group(Sequences(flat.tokens, flat.offsets))
+    text, _ = group(Sequences(flat.tokens, flat.offsets), order)
     covered = np.isin(np.arange(len(strata)), np.concatenate([of_test, of_user[~forming]]))
     of_row = np.concatenate([of_user, of_test])
     splits = split(preset, text, order, measured, covered, user_file)
@@ -162,12 +165,12 @@ def stratify(
     ids = strata["stratum_id"].tolist()
     twins: list[list[str]] = [[] for _ in ids]
     intent, _ = codes(user["intent"])
-    for one, other in sorted(conflicts(flat, found, text, intent, measured)):
+    for one, other in sorted(conflicts(flat, found, by_carrier, text, intent, measured)):
         twins[one].append(ids[other])
     columns = {
         **{name: strata[name].tolist() for name in ("stratum_id", "shape", "domain", "intent")},
         "rule": [rule] * len(strata),
-        "slots": _slots(found, np.where(forming, of_user, -1), len(strata)),
+        "slots": _slots(found, by_carrier, np.where(forming, of_user, -1), len(strata)),
         **{name: counts[:, place] for place, name in enumerate(SPLITS)},
         **{name: strata[name].tolist() for name in ("status", "merged")},
         "reason": [reason or None for reason in strata["reason"]],
@@ -206,9 +209,9 @@ def _presets(
             row=row + 1,
             column="split",
         )
-    known = pc.is_in(test["id"], user["id"]).to_numpy()
+    known = pc.is_in(user["id"], test["id"].combine_chunks()).to_numpy()
     if known.any():
-        row = int(np.argmax(known))
+        row = test["id"].index(user["id"][int(np.argmax(known))]).as_py()
         raise BadInput(
             f"{test['id'][row].as_py()!r} is also the id of a row of the user's data",
             file=test_file,
@@ -246,13 +249,16 @@ def _keep_apart(
             refuse("also stands in the held-out data", leaked, user_file)
 
 
-def _slots(found: Marks, of_row: np.ndarray, count: int) -> list[list[str]]:
+def _slots(found: Marks, shapes: Shapes, of_row: np.ndarray, count: int) -> list[list[str]]:
     """The slots of each stratum, in the order of the alphabet."""
-    begins = np.flatnonzero(found.shape >= found.words)
-    stratum = of_row[np.searchsorted(found.offsets, begins, side="right") - 1]
-    slot = found.shape[begins[stratum >= 0]].astype(np.int64)
+    stratum, shape = np.divmod(
+        np.unique(of_row[of_row >= 0] * len(shapes.texts) + shapes.of_row[of_row >= 0]), len(shapes.texts)
+    )
+    spelt = Sequences(found.shape, found.offsets).take(shapes.first[shape])
+    stratum = np.repeat(stratum, np.diff(spelt.offsets))
+    is_slot = spelt.codes >= found.words
     slots: list[list[str]] = [[] for _ in range(count)]
-    for pair in np.unique(stratum[stratum >= 0] * len(found.names) + slot):
+    for pair in np.unique(stratum[is_slot] * len(found.names) + spelt.codes[is_slot]):
         slots[pair // len(found.names)].append(found.names[pair % len(found.names)][1:-1])
     return slots
 
