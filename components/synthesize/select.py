@@ -1,6 +1,5 @@
 """Which rows of a pool are taken."""
 
-import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from scipy import sparse
 
 from adsmu.data.columns import Flat, flatten, spans
 from adsmu.errors import BadInput
+from adsmu.synthesize.greedy import lazy_greedy
 from adsmu.synthesize.keys import ranges, value_keys
 
 MANY_VALUES = 20  # a slot with fewer values is not balanced: its few values must recur
@@ -145,51 +145,6 @@ def ngrams(flat: Flat) -> sparse.csr_array:
     shape = (len(flat.offsets) - 1, int(column.max(initial=-1)) + 1)
     where = (np.concatenate([rows, rows[inner]]), column)
     return sparse.coo_array((np.ones(len(column)), where), shape=shape).tocsr()
-
-
-def lazy_greedy(
-    features: sparse.csr_array | np.ndarray, count: int, covered: np.ndarray | None = None
-) -> np.ndarray:
-    """Selects items that together have much of every feature: greedy, for a feature-based function.
-
-    `f(X) = sum over features d of sqrt(sum over items i in X of features[i, d])` (Wei, Iyer and Bilmes 2014,
-    the feature-based functions). f is monotone submodular, so greedy reaches at least 1 - 1/e of the best
-    value (Nemhauser, Wolsey and Fisher 1978), and a gain computed earlier bounds the gain now, so that most
-    items need not be looked at again (lazy greedy, Minoux 1978).
-
-    Args:
-        features: Items by features, none negative.
-        count: How many items to select, at most as many as there are.
-        covered: How much of each feature is there already (float64, not changed).
-
-    Returns:
-        int64, the items in the order of selection; of equal gains the first item.
-
-    >>> lazy_greedy(np.array([[4.0, 0.0], [4.0, 0.0], [0.0, 1.0]]), 2).tolist()
-    [0, 2]
-    """
-    matrix = sparse.csr_array(features, dtype=np.float64)
-    start, columns, data = matrix.indptr, matrix.indices, matrix.data
-    covered = np.zeros(matrix.shape[1]) if covered is None else covered.astype(np.float64)
-    roots = np.sqrt(covered)
-    gains = np.sqrt(covered[columns] + data) - roots[columns]
-    first = np.bincount(np.repeat(np.arange(matrix.shape[0]), np.diff(start)), gains, matrix.shape[0])
-    heap = list(zip((-first).tolist(), range(len(first)), strict=True))
-    heapq.heapify(heap)
-    picks: list[int] = []
-    while len(picks) < count:
-        item = heap[0][1]
-        part = slice(start[item], start[item + 1])
-        held = columns[part]
-        after = np.sqrt(covered[held] + data[part])
-        gain = float((after - roots[held]).sum())
-        heapq.heapreplace(heap, (-gain, item))
-        if heap[0][1] == item:
-            heapq.heappop(heap)
-            picks.append(item)
-            covered[held] += data[part]
-            roots[held] = after
-    return np.array(picks, dtype=np.int64)
 
 
 def _pairs(pool: Pool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
