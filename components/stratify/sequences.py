@@ -1,12 +1,12 @@
 """Rows of integer codes, one after the other, and their grouping by equality."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no power of it is 0 modulo 2^64
-_INVERSE = np.uint64(pow(int(_BASE), -1, 2**64))
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class Sequences:
         Returns:
             The shorter rows.
         """
-        before = np.concatenate([[0], np.cumsum(kept)])
-        return Sequences(self.codes[kept], before[self.offsets])
+        before = np.zeros(len(kept) + 1, np.int32)
+        np.cumsum(kept, dtype=np.int32, out=before[1:])
+        return Sequences(self.codes[kept], before[self.offsets].astype(np.int64))
 
     def take(self, rows: np.ndarray) -> "Sequences":
         """Some of the rows, in the order asked for.
@@ -51,22 +52,29 @@ class Sequences:
         return Sequences(self.codes[np.arange(offsets[-1]) + shift], offsets)
 
 
-def fingerprints(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """A polynomial hash of every row, modulo 2^64: sum of value times base to the power of its place.
+def fingerprints(rows: Sequences, values: np.ndarray) -> np.ndarray:
+    """A polynomial hash of every row, modulo 2^64, by Horner's rule.
 
     Args:
-        values: uint64, one a position, well spread.
-        offsets: As in `Sequences`.
+        rows: The rows.
+        values: uint64, well spread, one for each code.
 
     Returns:
         uint64, one a row; 0 for a row without positions. Equal rows have equal ones.
     """
-    powers = np.multiply.accumulate(np.full(len(values), _BASE))
-    total = np.zeros(len(values) + 1, np.uint64)
-    np.cumsum(values * powers, out=total[1:])
-    # The base is odd, so it has an inverse, whose powers bring every row to the same place.
-    back = np.multiply.accumulate(np.append(np.uint64(1), np.full(len(values), _INVERSE)))
-    return (total[offsets[1:]] - total[offsets[:-1]]) * back[offsets[:-1]]
+    hashes = np.zeros(len(rows), np.uint64)
+    for longer, at in _columns(rows.offsets):
+        hashes[longer] = hashes[longer] * _BASE + values[rows.codes[at]]
+    return hashes
+
+
+def _columns(offsets: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For the first position, the second, ...: the rows that have it, and where it is."""
+    lengths = np.diff(offsets)
+    longer: np.ndarray = np.arange(len(lengths))
+    for place in range(int(lengths.max(initial=0))):
+        longer = longer[lengths[longer] > place]
+        yield longer, offsets[longer] + place
 
 
 def spread(values: np.ndarray) -> np.ndarray:
@@ -105,7 +113,7 @@ def group(rows: Sequences, hashes: np.ndarray | None = None) -> tuple[np.ndarray
     """
     if hashes is None:
         largest = int(rows.codes.max(initial=0))
-        hashes = fingerprints(spread(np.arange(largest + 1))[rows.codes], rows.offsets)
+        hashes = fingerprints(rows, spread(np.arange(largest + 1)))
     of_row = np.empty(len(rows), np.int64)
     firsts: list[np.ndarray] = []
     left, known = np.arange(len(rows)), 0
@@ -125,8 +133,11 @@ def _equal(rows: Sequences, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Whether row `left[i]` equals row `right[i]`."""
     lengths = np.diff(rows.offsets)
     same = lengths[left] == lengths[right]
-    compared = np.flatnonzero(same & (left != right))
-    one, other = rows.take(left[compared]), rows.take(right[compared])
-    differing = np.flatnonzero(one.codes != other.codes)
-    same[compared[np.searchsorted(one.offsets, differing, side="right") - 1]] = False
+    places = np.flatnonzero(same & (left != right))
+    one, other, length = rows.offsets[left[places]], rows.offsets[right[places]], lengths[left[places]]
+    for place in range(int(length.max(initial=0))):
+        kept = length > place
+        if not kept.all():
+            places, one, other, length = places[kept], one[kept], other[kept], length[kept]
+        same[places[rows.codes[one + place] != rows.codes[other + place]]] = False
     return same

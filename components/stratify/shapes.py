@@ -67,7 +67,9 @@ def marks(flat: Flat) -> Marks:
     outside = np.array([label == "O" for label in flat.labels], dtype=bool)[flat.tags]
     word = folded[flat.tokens]
     shape = np.where(outside, word, of_label[flat.tags])
-    empty = np.diff(np.concatenate([[0], np.cumsum(shape != _NOISE)])[flat.offsets]) == 0
+    empty = np.zeros(len(flat.offsets) - 1, dtype=bool)
+    if len(empty):
+        empty = ~np.logical_or.reduceat(shape != _NOISE, flat.offsets[:-1])
     if empty.any():  # nothing but noise: then the noise is the shape
         positions = np.repeat(empty, np.diff(flat.offsets))
         word[positions] = of_word[flat.tokens[positions]]

@@ -191,7 +191,7 @@ def text_hashes(flat: Flat, seed: int) -> np.ndarray:
         uint64, one a row.
     """
     words = pd.util.hash_array(flat.words, hash_key=f"{seed % 10**16:016d}", categorize=False)
-    return fingerprints(words[flat.tokens], flat.offsets)
+    return fingerprints(Sequences(flat.tokens, flat.offsets), words)
 
 
 def _presets(
