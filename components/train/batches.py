@@ -45,6 +45,16 @@ class Rows:
         """Tokens of each row."""
         return np.diff(self.offsets)
 
+    def known_labels(self) -> "Labels":
+        """The labels of rows that have them.
+
+        Raises:
+            ValueError: These rows have none.
+        """
+        if self.labels is None:
+            raise ValueError("rows without labels")
+        return self.labels
+
 
 @dataclass(frozen=True)
 class Labels:

@@ -1,6 +1,7 @@
 """The state of a training between two epochs, as safetensors and JSON: whole on disk or absent."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class State:
         moments: Adam's two moments and step counts, by name of the weight.
         total: Sum of the weights over the steps averaged so far, by name.
         averaged: Steps in that sum.
+        average_epoch: The first epoch that was scored with averaged weights, 0 before it.
         best: The weights of the best development score, by name.
         best_score: That score, -1 before any.
         best_epoch: Its epoch.
@@ -36,6 +38,7 @@ class State:
     moments: dict[str, Tensor] = field(default_factory=dict)
     total: dict[str, Tensor] = field(default_factory=dict)
     averaged: int = 0
+    average_epoch: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
     best_score: float = -1.0
     best_epoch: int = 0
@@ -43,7 +46,7 @@ class State:
 
 
 TENSORS = ("weights", "moments", "total", "best")
-NUMBERS = ("epoch", "step", "averaged", "best_score", "best_epoch", "history")
+NUMBERS = ("epoch", "step", "averaged", "average_epoch", "best_score", "best_epoch", "history")
 
 
 def save_state(state: State, path: Path) -> None:
@@ -63,20 +66,21 @@ def save_state(state: State, path: Path) -> None:
         save_file(tensors, temporary, metadata={"state": numbers})
 
 
-def read_state(path: Path) -> State:
+def read_state(path: Path, device: torch.device) -> State:
     """Reads a state.
 
     Args:
         path: A file that `save_state` wrote.
+        device: Where its tensors go.
 
     Returns:
-        The state, on the CPU.
+        The state.
 
     Raises:
         BadInput: The file is damaged.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="pt", device=str(device)) as file:
             numbers = json.loads(file.metadata()["state"])
             state = State(**{name: numbers[name] for name in NUMBERS})
             for key in file.keys():  # noqa: SIM118 - the file is no dict
@@ -87,37 +91,31 @@ def read_state(path: Path) -> State:
     return state
 
 
-def moments_of(optimizer: torch.optim.Optimizer, names: dict[Tensor, str]) -> dict[str, Tensor]:
-    """Adam's moments as named tensors.
+def moments_of(optimizer: torch.optim.Optimizer, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Adam's moments and step counts as named tensors.
 
     Args:
         optimizer: A `torch.optim.Adam`.
-        names: The name of each parameter.
+        trained: Its parameters by name.
     """
     return {
-        f"{names[parameter]}/{key}": value
-        for parameter, moments in optimizer.state.items()
-        for key, value in moments.items()
+        f"{name}/{kind}": moment
+        for name, value in trained.items()
+        for kind, moment in optimizer.state[value].items()
     }
 
 
 def restore_moments(
-    optimizer: torch.optim.Optimizer, names: dict[Tensor, str], saved: dict[str, Tensor]
+    optimizer: torch.optim.Optimizer, trained: Mapping[str, Tensor], saved: dict[str, Tensor]
 ) -> None:
     """Gives an optimizer the moments that `moments_of` took from another.
 
     Args:
         optimizer: A new `torch.optim.Adam` over the same parameters.
-        names: The name of each parameter.
+        trained: The parameters by name.
         saved: The moments.
     """
-    for parameter, name in names.items():
-        found = {
-            key: saved[f"{name}/{key}"]
-            for key in ("step", "exp_avg", "exp_avg_sq")
-            if f"{name}/{key}" in saved
-        }
-        if found:
-            optimizer.state[parameter] = {
-                key: value if key == "step" else value.to(parameter.device) for key, value in found.items()
-            }
+    for key, moment in saved.items():
+        name, _, kind = key.rpartition("/")
+        # Adam counts steps on the CPU, wherever the weights are.
+        optimizer.state[trained[name]][kind] = moment.cpu() if kind == "step" else moment

@@ -113,8 +113,8 @@ def model_card(model: dict[str, Any], rows: pa.Table) -> str:
     lines = [
         "# Model card",
         "",
-        f"A model that names the domain, the intent and the slots of an utterance: {len(labels['domains'])} domains, "
-        f"{len(labels['intents'])} intents, {len(labels['slots'])} slots.",
+        "A model that names the domain, the intent and the slots of an utterance: "
+        f"{len(labels['domains'])} domains, {len(labels['intents'])} intents, {len(labels['slots'])} slots.",
         "",
         "| | |",
         "| --- | --- |",
@@ -134,7 +134,7 @@ def model_card(model: dict[str, Any], rows: pa.Table) -> str:
         *(f"| {name} | {value:.6g} |" for name, value in model["figures"].items()),
         "",
         *(f"{kind.capitalize()}: {', '.join(names)}\n" for kind, names in labels.items()),
-        "The development figures are measured on rows that chose the best epoch, synthetic ones among them; the",
-        "evaluation of the model on held-out rows is what says how good it is.",
+        "The development figures are measured on rows that chose the best epoch, synthetic ones among them;",
+        "the evaluation of the model on held-out rows says how good it is.",
     ]
     return "\n".join(lines) + "\n"

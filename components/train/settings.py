@@ -41,8 +41,7 @@ class Settings:
         weight_synthetic: Loss weight of synthetic rows.
         class_weights: `balanced`: every intent weighs the same in sum.
         stratum_weights: `balanced`: every stratum weighs the same in sum.
-        interpolate: Share of the base model's weights in the result, where both have them (Schumann et al. 2023,
-            backward-congruent weight interpolation).
+        interpolate: Share of the base model's weights in the result, where both have them.
         processes: Training processes on this machine.
         device: `auto` takes a GPU where there is one.
     """

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,8 +51,8 @@ def fit(
 ) -> dict[str, float]:
     """Trains a network in place; it ends with the weights of the best development score.
 
-    Each step's loss is the weighted mean over its rows. In a distributed training every process takes its share
-    of the same steps, so that the steps, and but for rounding and dropout the weights, are those of one process.
+    Each step's loss is the weighted mean over its rows. In a distributed training every process takes its
+    share of the same steps: but for rounding and dropout, they are those of one process.
 
     Args:
         network: The network, on the device to train on.
@@ -66,124 +67,140 @@ def fit(
     Returns:
         Figures: loss, epochs, development scores, utterances per second, seconds.
     """
-    device = next(network.parameters()).device
     process, processes = this_process()
     trained = {name: value for name, value in network.named_parameters() if value.requires_grad}
-    names = {value: name for name, value in trained.items()}
     optimizer = torch.optim.Adam(_groups(trained, settings))
-    rates = [group["lr"] for group in optimizer.param_groups]
     steps = epochs * -(-len(rows.lengths) // settings.batch_size)
-    average_from = int(steps * (1 - settings.average_last))
+    average_from = round(steps * (1 - settings.average_last))
+    state = _begin(network, trained, optimizer, checkpoint)
+    began, first = time.perf_counter(), state.epoch
 
-    state = read_state(checkpoint) if checkpoint and checkpoint.exists() else State()
-    if state.epoch:
-        log.info("resumed after epoch %d of %d", state.epoch, epochs)
-        network.load_state_dict({name: value.to(device) for name, value in state.weights.items()})
-        restore_moments(optimizer, names, state.moments)
-        state.total = {name: value.to(device) for name, value in state.total.items()}
-
-    began = time.perf_counter()
-    seen = 0
-    while state.epoch < epochs and not _stalled(state, settings, average_from):
+    while state.epoch < epochs and not _stalled(state, settings.patience):
         epoch_began = time.perf_counter()
+        # The randomness of an epoch follows from the seed and its number: a resumed training meets the same.
         torch.manual_seed(int(np.random.SeedSequence([seed, state.epoch, process]).generate_state(1)[0]))
         order = training_order(rows.lengths, settings.batch_size, np.random.default_rng([seed, state.epoch]))
+        summed = torch.zeros((), device=weights_device(network))
         network.train()
-        summed = torch.zeros((), device=device)
         for chosen in order:
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * (1 - (1 - LAST_RATE) * state.step / steps)
+            for group in optimizer.param_groups:
+                group["lr"] = group["first_lr"] * (1 - (1 - LAST_RATE) * state.step / steps)
             optimizer.zero_grad()
-            loss = _share_of_loss(network, rows, weights, chosen, process, processes, device)
-            if loss is not None:
-                loss.backward()
-                summed += loss.detach()
+            loss = _share_of_loss(network, rows, weights, chosen)
+            loss.backward()
             if processes > 1:
                 _add_gradients(list(trained.values()))
             torch.nn.utils.clip_grad_norm_(trained.values(), settings.clip)
             optimizer.step()
+            summed += loss.detach()
             state.step += 1
-            if settings.average_last and state.step > average_from:
+            if state.step > average_from:
                 _add_weights(state, trained)
-        state.epoch += 1
-        seen += len(rows.lengths)
         if processes > 1:
             dist.all_reduce(summed)
+        state.epoch += 1
 
-        current = {name: value.detach().clone() for name, value in network.state_dict().items()}
-        if state.averaged:
-            mean = {name: total / state.averaged for name, total in state.total.items()}
-            network.load_state_dict(current | mean)
-        scores = score(network, development)
-        ranked = scores.get("dev_frame", 0.0)
-        if ranked >= state.best_score:
-            state.best_score, state.best_epoch = ranked, state.epoch
-            state.best = {name: value.detach().clone() for name, value in network.state_dict().items()}
-        network.load_state_dict(current)
-
-        loss_mean = float(summed) / len(order)
-        state.history.append({"loss": loss_mean, **scores})
+        scores = _keep_if_best(network, state, development)
+        state.history.append({"loss": float(summed) / len(order), **scores})
+        speed = len(rows.lengths) / (time.perf_counter() - epoch_began)
         log.info(
-            "epoch %d of %d: loss %.4f, development frame %.4f, %.0f utterances/s",
-            state.epoch,
-            epochs,
-            loss_mean,
-            ranked,
-            len(rows.lengths) / (time.perf_counter() - epoch_began),
+            "epoch %d of %d: %s, %.0f utterances/s", state.epoch, epochs, _text(state.history[-1]), speed
         )
         if checkpoint and process == 0:
-            state.weights, state.moments = current, moments_of(optimizer, names)
+            state.weights = network.state_dict()
+            state.moments = moments_of(optimizer, trained)
             save_state(state, checkpoint)
 
-    network.load_state_dict({name: value.to(device) for name, value in state.best.items()})
+    network.load_state_dict(state.best)
     seconds = time.perf_counter() - began
     return {
         **state.history[state.best_epoch - 1],
         "epochs": float(state.epoch),
         "best_epoch": float(state.best_epoch),
         "seconds": seconds,
-        "utterances_per_second": seen / seconds,
+        "utterances_per_second": len(rows.lengths) * (state.epoch - first) / seconds,
     }
 
 
-def _groups(trained: dict[str, torch.nn.Parameter], settings: Settings) -> list[dict]:
-    pretrained = [value for name, value in trained.items() if name.startswith("features.transformer")]
-    others = [value for name, value in trained.items() if not name.startswith("features.transformer")]
-    groups = [{"params": others, "lr": settings.learning_rate}]
-    return groups + ([{"params": pretrained, "lr": settings.encoder_learning_rate}] if pretrained else [])
+def weights_device(network: TwoStage) -> torch.device:
+    """Where a network's weights are."""
+    return next(network.parameters()).device
 
 
-def _stalled(state: State, settings: Settings, average_from: int) -> bool:
-    """No better score for `patience` epochs; a mean of weights that has begun gets as many to show itself."""
-    last_change = state.best_epoch
-    if state.averaged:
-        before = state.epoch * average_from // max(state.step, 1)
-        last_change = max(last_change, before)
-    return state.epoch - last_change >= settings.patience
-
-
-def _share_of_loss(
+def _begin(
     network: TwoStage,
-    rows: Rows,
-    weights: np.ndarray,
-    chosen: np.ndarray,
-    process: int,
-    processes: int,
-    device: torch.device,
-) -> Tensor | None:
+    trained: dict[str, torch.nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    checkpoint: Path | None,
+) -> State:
+    if checkpoint is None or not checkpoint.exists():
+        return State()
+    device = weights_device(network)
+    state = read_state(checkpoint, device)
+    network.load_state_dict(state.weights)
+    restore_moments(optimizer, trained, state.moments)
+    log.info("resumed after epoch %d", state.epoch)
+    return state
+
+
+def _stalled(state: State, patience: int) -> bool:
+    """No better score for `patience` epochs, nor since the averaging of weights began."""
+    return state.epoch - max(state.best_epoch, state.average_epoch) >= patience
+
+
+def _keep_if_best(network: TwoStage, state: State, development: Rows) -> dict[str, float]:
+    """Scores the mean of the weights, or the weights before there is one; keeps the best, of equals the last.
+
+    Without development rows the last epoch's are kept.
+    """
+    current = {name: value.clone() for name, value in network.state_dict().items()}
+    if state.averaged:
+        state.average_epoch = state.average_epoch or state.epoch
+        network.load_state_dict(
+            current | {name: total / state.averaged for name, total in state.total.items()}
+        )
+    scores = score(network, development)
+    if dist.is_initialized():  # rounding may differ between devices: what the first one says holds for all
+        shared = torch.tensor(list(scores.values()), device=weights_device(network), dtype=torch.float64)
+        dist.broadcast(shared, 0)
+        scores = dict(zip(scores, shared.tolist(), strict=True))
+    if scores.get("dev_frame", 0.0) >= state.best_score:
+        state.best_score, state.best_epoch = scores.get("dev_frame", 0.0), state.epoch
+        state.best = {name: value.clone() for name, value in network.state_dict().items()}
+    network.load_state_dict(current)
+    return scores
+
+
+def _text(figures: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+
+
+def _groups(trained: dict[str, torch.nn.Parameter], settings: Settings) -> list[dict[str, Any]]:
+    """Adam's groups: the weights that came with a transformer learn more slowly than new ones."""
+    pretrained = {name for name in trained if name.startswith("features.transformer.")}
+    chosen = [
+        ([value for name, value in trained.items() if name not in pretrained], settings.learning_rate),
+        ([trained[name] for name in trained if name in pretrained], settings.encoder_learning_rate),
+    ]
+    return [{"params": values, "lr": rate, "first_lr": rate} for values, rate in chosen if values]
+
+
+def _share_of_loss(network: TwoStage, rows: Rows, weights: np.ndarray, chosen: np.ndarray) -> Tensor:
     """This process's part of the weighted mean loss of a step; the parts of all processes sum to it."""
-    total = float(weights[chosen].sum())
+    device = weights_device(network)
+    process, processes = this_process()
+    total = max(float(weights[chosen].sum()), 1e-9)
     chosen = chosen[process::processes]
-    if not len(chosen) or total == 0:
-        return None
-    assert rows.labels is not None
+    if not len(chosen):
+        return sum((value.sum() for value in network.parameters()), torch.zeros((), device=device)) * 0.0
     batch = take(rows, chosen, device)
-    tags = torch.from_numpy(padded(rows.labels.tags, rows.offsets, chosen)).to(device)
-    domain = torch.from_numpy(rows.labels.domain[chosen]).to(device)
-    intent = torch.from_numpy(rows.labels.intent[chosen]).to(device)
+    labels = rows.known_labels()
+    tags = torch.from_numpy(padded(labels.tags, rows.offsets, chosen)).to(device)
+    domain = torch.from_numpy(labels.domain[chosen]).to(device)
+    intent = torch.from_numpy(labels.intent[chosen]).to(device)
+    shares = torch.from_numpy(weights[chosen] / total).to(device, torch.float32)
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-        losses = network.loss(batch, domain, intent, tags)
-    return (losses * torch.from_numpy(weights[chosen] / total).to(device, losses.dtype)).sum()
+        return (network.loss(batch, domain, intent, tags) * shares).sum()
 
 
 def _add_gradients(parameters: list[torch.nn.Parameter]) -> None:
@@ -207,7 +224,7 @@ def _add_weights(state: State, trained: dict[str, torch.nn.Parameter]) -> None:
 
 def predict(network: TwoStage, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Codes of the best domain and intent of each row, and of the best tag of each position."""
-    device = next(network.parameters()).device
+    device = weights_device(network)
     network.eval()
     domain = np.zeros(len(rows.lengths), dtype=np.int64)
     intent = np.zeros(len(rows.lengths), dtype=np.int64)
@@ -225,12 +242,12 @@ def score(network: TwoStage, rows: Rows) -> dict[str, float]:
     """Shares of development rows with the right domain, intent, slots (all tags), and all three (frame)."""
     if not len(rows.lengths):
         return {}
-    assert rows.labels is not None
+    labels = rows.known_labels()
     domain, intent, tags = predict(network, rows)
-    wrong = np.add.reduceat((tags != rows.labels.tags).astype(np.int64), rows.offsets[:-1])
+    wrong = np.add.reduceat((tags != labels.tags).astype(np.int64), rows.offsets[:-1])
     right = {
-        "domain": domain == rows.labels.domain,
-        "intent": intent == rows.labels.intent,
+        "domain": domain == labels.domain,
+        "intent": intent == labels.intent,
         "slots": wrong == 0,
     }
     right["frame"] = right["domain"] & right["intent"] & right["slots"]

@@ -3,8 +3,10 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,12 @@ from torch import Tensor
 from adsmu.errors import BadInput
 from adsmu.files import digest, read_json, write_json
 from adsmu.train.batches import encode_table, encode_tokens
+from adsmu.train.distributed import train_in_processes
 from adsmu.train.network import TwoStage
 from adsmu.train.pieces import WordPieces, read_word_pieces
 from adsmu.train.protocol import Predictions
 from adsmu.train.settings import EPOCHS, NETWORK, Settings, read_settings
-from adsmu.train.training import fit, predict, reproducible
+from adsmu.train.training import fit, predict, reproducible, this_process
 from adsmu.train.vocabulary import EMPTY, Vocabulary, grow, read_vocabulary
 from adsmu.train.weights import copy_shared, interpolate, row_weights
 
@@ -84,7 +87,7 @@ class TwoStagePredictor:
         return Predictions(
             np.array(self.vocabulary.domains, dtype=object)[domain].tolist(),
             np.array(self.vocabulary.intents, dtype=object)[intent].tolist(),
-            [names[start:end] for start, end in zip(bounds, bounds[1:], strict=False)],
+            [names[start:end] for start, end in pairwise(bounds)],
         )
 
 
@@ -110,6 +113,11 @@ class TwoStageTrainer:
         elif chosen.interpolate:
             raise BadInput("needs mode warm or finetune", file="settings", column="interpolate")
         pieces = start.pieces if start else read_word_pieces(chosen.vectors) if chosen.vectors else None
+        if chosen.processes > 1 and this_process() == (0, 1):
+            task = {"mode": mode, "settings": settings, "seed": seed}
+            return train_in_processes(
+                rows, output, chosen.processes, base=base, checkpoints=checkpoints, **task
+            )
 
         learnt = rows.filter(pc.equal(rows["split"], "train"))
         held_back = rows.filter(pc.equal(rows["split"], "dev"))
@@ -119,6 +127,7 @@ class TwoStageTrainer:
         vocabulary = grow(start.vocabulary if start else EMPTY, learnt)
         encoded = encode_table(learnt, vocabulary, pieces)
 
+        checkpoint = _checkpoint(checkpoints, rows, chosen, mode, base, seed)
         with reproducible():
             torch.manual_seed(seed)
             network = TwoStage(vocabulary, chosen, _width(pieces)).to(_device(chosen))
@@ -136,11 +145,14 @@ class TwoStageTrainer:
                 chosen,
                 chosen.epochs or EPOCHS[mode],
                 seed,
-                _checkpoint(checkpoints, rows, chosen, mode, base, seed),
+                checkpoint,
             )
             if start is not None and chosen.interpolate:
                 interpolate(start.weights, network, chosen.interpolate)
-        _write_folder(output, network, vocabulary, pieces, chosen)
+        if this_process()[0] == 0:
+            _write_folder(output, network, vocabulary, pieces, chosen)
+            if checkpoint is not None:
+                shutil.rmtree(checkpoint.parent)
         return figures
 
     def load(self, folder: Path) -> TwoStagePredictor:

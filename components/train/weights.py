@@ -70,8 +70,8 @@ def copy_shared(base: dict[str, Tensor], network: nn.Module) -> None:
 def interpolate(base: dict[str, Tensor], candidate: nn.Module, alpha: float) -> None:
     """Moves a candidate towards its base: (1 - alpha) candidate + alpha base, where both have a weight.
 
-    Fewer answers of the base model flip from right to wrong, at no cost in prediction (backward-congruent weight
-    interpolation, Schumann et al. 2023).
+    Fewer answers of the base model flip from right to wrong, at no cost in prediction: backward-congruent
+    weight interpolation (Schumann et al. 2023, arXiv 2301.10546).
 
     Args:
         base: Weights of the base model, by name; the candidate was trained from it.

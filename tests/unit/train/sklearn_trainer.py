@@ -1,4 +1,4 @@
-"""A trainer of another kind, to show that the port holds: bags of words, logistic regression, JSON and NumPy."""
+"""A trainer of another kind, to show that the port holds: bags of words and logistic regression."""
 
 import json
 

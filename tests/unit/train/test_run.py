@@ -7,9 +7,6 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from safetensors.torch import load_file, save_file
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from tables import NEW, both_splits, utterances
 
 from adsmu.data.schema import write_utterances
