@@ -67,9 +67,7 @@ def _opened(flat: Flat, found: Marks, rows: np.ndarray) -> tuple[np.ndarray, Seq
     whole = np.zeros(len(flat.offsets) - 1, dtype=bool)
     whole[rows] = True
     of_position = flat.rows
-    slot = (
-        np.cumsum(found.shape >= found.words, dtype=np.int32) - 1
-    )  # the number of the last slot that began, in the table
+    slot = np.cumsum(found.shape >= found.words, dtype=np.int32) - 1  # of the last slot that began
     outside = np.array([label == "O" for label in flat.labels], dtype=bool)[flat.tags]
     carriers = np.zeros(found.words, dtype=bool)
     carriers[found.word[outside & whole[of_position] & (found.word >= 0)]] = True
