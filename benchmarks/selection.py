@@ -20,7 +20,7 @@ FASTER = 10
 class _Timed(FeatureBasedSelection):
     """Apricot's selection, which compiles anew in each `_initialize`: that time is kept apart."""
 
-    def _initialize(self, X: Any) -> None:  # noqa: N803
+    def _initialize(self, X: Any) -> None:
         begin = time.perf_counter()
         super()._initialize(X)
         self.compiling = time.perf_counter() - begin

@@ -1,5 +1,7 @@
 """Greedy maximisation of a feature-based submodular function, without looking at most items at most steps."""
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
@@ -9,7 +11,7 @@ BATCH, SPARSE_BATCH = 16, 128  # items whose gains are computed together
 SPARSE_BELOW = 0.1  # share of entries that are not 0, below which a dense matrix is treated as a sparse one
 SLACK = 1 + 1e-5  # bounds are computed in single precision; it errs by less than this
 
-Matrix = sparse.csr_array | np.ndarray
+Matrix = Any  # a NumPy array or a SciPy sparse one
 
 
 def lazy_greedy(features: Matrix, count: int, covered: np.ndarray | None = None) -> np.ndarray:

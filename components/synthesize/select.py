@@ -84,7 +84,7 @@ def balanced(pool: Pool, dice: np.random.Generator) -> np.ndarray:
             cost = totals[ends] - totals[ends - lengths] + dice.random(len(rows))
             taken = rows[np.argpartition(cost, step - 1)[:step]]
             free[taken] = False
-            np.add.at(used, pairs[ranges(row_offsets[taken], np.diff(row_offsets)[taken])], 1)
+            np.add.at(used, pairs[ranges(row_offsets[taken], row_offsets[taken + 1] - row_offsets[taken])], 1)
     return np.flatnonzero(~free)
 
 
