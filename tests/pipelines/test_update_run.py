@@ -19,6 +19,8 @@ from adsmu.pipelines import recursion
 from adsmu.pipelines.update.pipeline import load_tied, unrolled
 from adsmu.train.run import train_files
 
+pytestmark = pytest.mark.xdist_group("update run")  # one worker, so that the runs are shared
+
 HERE = Path(__file__).parent
 TRAINER = "template_trainer:TemplateTrainer"
 OLD = ["play {song}", "stop the {room} speaker", "what is the weather in {city}"]
@@ -102,11 +104,8 @@ class Ran:
     folder: Path
 
     def steps(self, name: str) -> list[Path]:
-        found = (
-            path
-            for path in self.folder.rglob(f"{name}*")
-            if path.is_dir() and not path.name[len(name) :].strip("-2")
-        )
+        # kfp compiles a component that two pipelines use twice, the second time as `name-2`.
+        found = (path for path in self.folder.rglob(f"{name}*") if path.name in (name, f"{name}-2"))
         return sorted(found, key=lambda path: len(path.parts))
 
     @property
