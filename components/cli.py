@@ -135,7 +135,7 @@ def run(
     )
     folder, parts = local_run.open_run(corpus, output, champion, parameters)
     view = live.watch(folder, Console(quiet=quiet or as_json, file=sys.stdout))
-    with view:
+    with local_run.nothing_left_of_a_refusal(folder), view:
         model = champion.resolve() if champion else local_run.train_champion(folder, parts, parameters)
         local_run.run_pipeline(folder, parts, model, parameters)
         summary = local_run.conclude(folder)

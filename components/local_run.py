@@ -13,8 +13,12 @@ from adsmu import __version__
 from adsmu.data.corpus import Corpus, read_corpus_folder
 from adsmu.errors import BadInput, StepFailed
 from adsmu.files import digest, read_json, write_json, written_whole
+from adsmu.imports import load
+from adsmu.stratify.shapes import check_rule
+from adsmu.synthesize.allocate import find_allocation
+from adsmu.synthesize.select import find_selection
 from adsmu.train.model import load_model
-from adsmu.train.run import train_files
+from adsmu.train.run import MODES, train_files
 
 TRAINER = "adsmu.train.two_stage:TwoStageTrainer"
 
@@ -56,6 +60,12 @@ class Parameters:
             raise BadInput(f"must be above 0 and at most 1, not {self.target}", file="--target")
         if not 0 <= self.margin < 1:
             raise BadInput(f"must be from 0 to below 1, not {self.margin}", file="--margin")
+        if self.mode not in MODES:
+            raise BadInput(f"{self.mode!r} is not one of {', '.join(MODES)}", file="--mode")
+        check_rule(self.rule)
+        find_allocation(self.allocation)
+        find_selection(self.selection)
+        load(self.trainer, "--trainer")
 
 
 @dataclass(frozen=True)
@@ -154,6 +164,21 @@ def open_run(
     folder.path.mkdir(parents=True, exist_ok=True)
     write_json(plan, folder.plan)
     return folder, parts
+
+
+@contextlib.contextmanager
+def nothing_left_of_a_refusal(folder: RunFolder) -> Iterator[None]:
+    """Removes the run's folder when bad input ends the run before anything was finished in it.
+
+    Args:
+        folder: The run's folder.
+    """
+    try:
+        yield
+    except BadInput:
+        if not folder.champion.exists() and not folder.evaluations():
+            shutil.rmtree(folder.path)
+        raise
 
 
 def train_champion(folder: RunFolder, corpus: Corpus, parameters: Parameters) -> Path:

@@ -93,6 +93,21 @@ class Shapes:
     first: np.ndarray
 
 
+def check_rule(rule: str) -> None:
+    """Refuses a rule that there is not, before any row is read.
+
+    Args:
+        rule: A name of `RULES`, or an import path.
+
+    Raises:
+        BadInput: It is neither.
+    """
+    if ":" in rule:
+        load(rule, "rule")
+    elif rule not in RULES:
+        raise BadInput(f"{rule!r} is none of {', '.join(RULES)} and no package.module:function", file="rule")
+
+
 def exact(found: Marks) -> Shapes:
     """Carrier words kept, slots by name.
 

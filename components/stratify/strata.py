@@ -16,7 +16,7 @@ from adsmu.stratify.clusters import clusters
 from adsmu.stratify.conflicts import conflicts
 from adsmu.stratify.declare import codes, declare, join, settle
 from adsmu.stratify.sequences import Sequences, fingerprints, group
-from adsmu.stratify.shapes import RULES, Marks, Shapes, exact, fuzzy, marks, own
+from adsmu.stratify.shapes import Marks, check_rule, exact, fuzzy, marks, own
 from adsmu.stratify.splits import TEST, refuse, split
 
 STRATA_SCHEMA = pa.schema(
@@ -127,6 +127,7 @@ def stratify(
         raise BadInput(f"{min_rows} is not 1 or more", file="min_rows")
     if max_strata < 1:
         raise BadInput(f"{max_strata} is not 1 or more", file="max_strata")
+    check_rule(rule)
     preset, forming = _presets(user, test, user_file, test_file)
     flat, flat_test = flatten(user), flatten(test)
     order = text_hashes(flat, seed)
@@ -140,10 +141,8 @@ def stratify(
         shapes, shapes_test = fuzzy(found), fuzzy(found_test)
     elif rule == "model":
         shapes, shapes_test = clusters(found, user["intent"], forming, found_test, test["intent"], encoder)
-    elif ":" in rule:
-        shapes, shapes_test = own(rule, user, user_file), own(rule, test, test_file)
     else:
-        raise BadInput(f"{rule!r} is none of {', '.join(RULES)} and no package.module:function", file="rule")
+        shapes, shapes_test = own(rule, user, user_file), own(rule, test, test_file)
 
     declared, of_user = declare(shapes, user, forming, rule)
     of_test = join(shapes_test, test, declared)
