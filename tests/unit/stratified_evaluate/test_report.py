@@ -164,3 +164,8 @@ def test_spans_are_cut_as_conlleval_reads_them() -> None:
         ("c", "x"),
         ("d", "y"),
     ]
+
+
+def test_a_change_from_nothing_is_said_in_words(rounds: list[dict[str, Any]]) -> None:
+    assert rounds[1]["champion"]["accuracy_change"] is None
+    assert "from 0" in Tags(render_report(rounds[1])).text
