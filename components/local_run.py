@@ -110,16 +110,14 @@ class RunFolder:
 
     def evaluations(self) -> list[dict[str, Any]]:
         """The evaluations made so far, in order of their rounds."""
-        found = [read_json(path) for path in self.steps.glob("*/*/evaluation") if path.is_file()]
+        found = [read_json(path) for path in self.steps.rglob("evaluation") if path.is_file()]
         return sorted(found, key=lambda evaluation: evaluation["round"])
 
     def current_step(self) -> str:
         """The step that started last."""
         if not self.log.exists():
             return ""
-        started = re.findall(
-            r"Executing task '([^']+)'", self.log.read_text(encoding="utf-8", errors="replace")
-        )
+        started = _started(self.log.read_text(encoding="utf-8", errors="replace"))
         return started[-1] if started else ""
 
 
@@ -267,8 +265,12 @@ def _failure(log: Path, start: int) -> Exception:
         return BadInput(refused[-1].strip())
     if "No space left on device" in text:
         return BadInput("no space left on the device", file=log.parent)
-    tasks = re.findall(r"Executing task '([^']+)'", text)
-    return StepFailed(f"the step {tasks[-1] if tasks else 'before the first'} failed; its words are in {log}")
+    return StepFailed(f"the step {([*_started(text)] or ['update'])[-1]} failed; its words are in {log}")
+
+
+def _started(log: str) -> list[str]:
+    """The tasks that kfp says it started; it colours their names."""
+    return re.findall(r"Executing task \S*?'([^']+)'", log)
 
 
 def conclude(folder: RunFolder) -> dict[str, Any]:
@@ -294,7 +296,7 @@ def conclude(folder: RunFolder) -> dict[str, Any]:
 
 
 def _last_evaluation(folder: RunFolder) -> tuple[Path, dict[str, Any]]:
-    paths = [path for path in folder.steps.glob("*/*/evaluation") if path.is_file()]
+    paths = [path for path in folder.steps.rglob("evaluation") if path.is_file()]
     read = [(path, read_json(path)) for path in paths]
     return max(read, key=lambda pair: (pair[1]["round"], pair[0].stat().st_mtime))
 
