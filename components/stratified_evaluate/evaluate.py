@@ -20,7 +20,12 @@ from adsmu.stratified_evaluate.predictions import predictions_table, read_predic
 from adsmu.stratified_evaluate.report import render_report
 from adsmu.train.model import MODEL, load_model, read_model
 
-STRATA_COLUMNS = ("stratum_id", "shape", "intent", "train", "dev", "test", "status", "conflict_with")
+STRATA = pa.schema(
+    [(name, pa.string()) for name in ("stratum_id", "shape", "intent", "status")]
+    + [(name, pa.int32()) for name in ("train", "dev", "test")]
+    + [("conflict_with", pa.list_(pa.string()))]
+)
+"""The columns of the strata table that are read here."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +141,14 @@ def _read_previous(path: str | Path | None, round: int) -> dict[str, Any] | None
     previous = read_json(path)
     if not isinstance(previous, dict) or previous.get("format") != 1:
         raise BadInput("not an evaluation of format 1", file=path)
-    if previous["round"] >= round:
-        raise BadInput(
-            f"is of round {previous['round']}, not of one before {round}", file=path, column="round"
-        )
+    if not isinstance(before := previous.get("round"), int) or before >= round:
+        raise BadInput(f"is {before}, not a round before {round}", file=path, column="round")
+    for name, keys in (("strata", ("stratum_id", "verdict", "reason", "history")), ("rounds", ("round",))):
+        entries = previous.get(name)
+        if not isinstance(entries, list) or not all(
+            isinstance(e, dict) and e.keys() >= {*keys} for e in entries
+        ):
+            raise BadInput(f"must be a list of objects with {', '.join(keys)}", file=path, column=name)
     return previous
 
 
@@ -147,10 +156,18 @@ def _read_strata(path: str | Path) -> pa.Table:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
-        raise BadInput(f"not a readable Parquet file: {error}", file=path) from error
-    for name in STRATA_COLUMNS:
-        if name not in table.column_names:
-            raise BadInput("missing", file=path, column=name)
+        raise BadInput(f"not a readable Parquet file: {str(error).splitlines()[0]}", file=path) from error
+    if missing := [name for name in STRATA.names if name not in table.column_names]:
+        raise BadInput("missing", file=path, column=missing[0])
+    for field in STRATA:
+        if table[field.name].null_count and field.name != "conflict_with":
+            raise BadInput("must not be null", file=path, column=field.name)
+    try:
+        table = table.select(STRATA.names).cast(STRATA)
+    except pa.ArrowException as error:
+        raise BadInput(f"not the types of a strata table: {str(error).splitlines()[0]}", file=path) from error
+    if pc.count_distinct(table["stratum_id"]).as_py() < len(table):
+        raise BadInput("a stratum stands twice", file=path, column="stratum_id")
     if not pc.any(pc.equal(table["status"], "active")).as_py():
         raise BadInput(
             "no stratum is active: without a stratum no model is let through", file=path, column="status"

@@ -70,7 +70,7 @@ def read_predictions(path: str | Path) -> pa.Table:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
-        raise BadInput(f"not a readable Parquet file: {error}", file=path) from error
+        raise BadInput(f"not a readable Parquet file: {str(error).splitlines()[0]}", file=path) from error
     for field in SCHEMA:
         if field.name not in table.column_names:
             raise BadInput("missing", file=path, column=field.name)

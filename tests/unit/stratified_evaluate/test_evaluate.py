@@ -246,6 +246,15 @@ def test_files_that_break_a_rule_are_named(place: Place) -> None:
         ({"data": write_rows(DEV[:1] + unknown, path / "u")}, "row 2, column stratum_id: 'gone' is not in"),
         ({"strata": write_strata(idle, path / "i")}, "no stratum is active"),
         ({"strata": write_rows(OLD, path / "s")}, "column shape: missing"),
+        (
+            {"strata": write_strata([{"stratum_id": "add", "shape": "x"}] * 2, path / "d")},
+            "a stratum stands twice",
+        ),
+        ({"strata": path / "none"}, "none: not a readable Parquet file"),
+        (
+            {"strata": write_strata([{"stratum_id": None, "shape": "x"}], path / "n")},
+            "stratum_id: must not be null",
+        ),
         ({"data": write_rows(TEST, path / "t")}, "no development row"),
         ({"existing": write_rows(DEV, path / "e")}, "no rows of split test"),
         ({"champion_predictions": write_rows(OLD, path / "c")}, "column domain_correct: missing"),
@@ -268,5 +277,20 @@ def test_a_model_of_other_intents_is_refused(place: Place) -> None:
 
 def test_an_evaluation_of_a_later_round_cannot_be_carried_on(place: Place) -> None:
     place.run("champion", OLD)
-    with pytest.raises(BadInput, match="is of round 0"):
+    with pytest.raises(BadInput, match="is 0, not a round before 0"):
         place.run("again", OLD, **place.after("champion"))
+
+
+def test_an_evaluation_that_is_none_cannot_be_carried_on(place: Place) -> None:
+    for number, (content, words) in enumerate(
+        [
+            ("[]", "not an evaluation of format 1"),
+            ('{"format": 1, "round": 0, "strata": [{}], "rounds": []}', "column strata: must be a list"),
+            ('{"format": 1, "round": 0, "strata": [], "rounds": 3}', "column rounds: must be a list"),
+            ("{", "not JSON"),
+        ]
+    ):
+        path = place.path / f"previous-{number}.json"
+        path.write_text(content)
+        with pytest.raises(BadInput, match=words):
+            place.run(f"case-{number}", OLD, round=1, previous=path)
