@@ -16,7 +16,7 @@ from adsmu.stratify.clusters import clusters
 from adsmu.stratify.conflicts import conflicts
 from adsmu.stratify.declare import codes, declare, join, settle
 from adsmu.stratify.sequences import Sequences, fingerprints, group
-from adsmu.stratify.shapes import Marks, check_rule, exact, fuzzy, marks, own
+from adsmu.stratify.shapes import Marks, Shapes, check_rule, exact, fuzzy, marks, own
 from adsmu.stratify.splits import TEST, refuse, split
 
 STRATA_SCHEMA = pa.schema(
