@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from adsmu.local_run import RunFolder
 
+COLUMNS = ("round", "added", "mean", "at least", "existing", "flips", "pass", "undecided", "fail", "given up")
 _STYLES = {"pass": "green", "refine": "yellow", "exhausted": "red"}
 
 
@@ -43,24 +45,18 @@ def rounds_table(evaluation: dict[str, Any]) -> Table:
     Returns:
         A table for the terminal.
     """
-    measured = {"test": "held-out rows", "dev": "development rows"}[evaluation["gate"]["measured_on"]]
-    table = Table(caption=f"mean: equal weight for each stratum, on {measured}", caption_justify="left")
-    for name in (
-        "round",
-        "added",
-        "mean",
-        "at least",
-        "existing",
-        "flips",
-        "passed",
-        "undecided",
-        "failed",
-        "given up",
-    ):
-        table.add_column(name, justify="right")
+    measured = {"test": "real held-out rows", "dev": "development rows"}[evaluation["gate"]["measured_on"]]
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        caption=f"round 0: the champion; mean: equal weight for each stratum, on {measured}",
+        caption_justify="left",
+    )
+    for name in COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
     for entry in evaluation["rounds"]:
         table.add_row(
-            str(entry["round"]) if entry["round"] else "champion",
+            str(entry["round"]),
             str(entry["added"]),
             f"{entry['mean']:.3f}",
             f"{entry['mean_low']:.3f}",
