@@ -157,6 +157,9 @@ def test_a_champion_that_knows_nothing_of_the_new_use_case_is_to_be_refined(plac
     assert found["existing"]["difference"] is None and found["champion"] is None
     assert [stratum["verdict"] for stratum in found["strata"]] == ["fail", "fail"]
     assert found["strata"][0]["examples"][0]["predicted_intent"] == "none"
+    assert found["unseen_shapes"]["rows"] == 1
+    shown = [example["tokens"][1] for stratum in found["strata"] for example in stratum["examples"]]
+    assert shown == ["tune"] * 6  # of development rows; held-out ones say "real"
 
 
 def test_a_candidate_that_knows_every_row_passes(place: Place) -> None:

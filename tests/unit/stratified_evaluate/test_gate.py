@@ -27,6 +27,7 @@ def judge(
 
 def test_a_stratum_passes_when_its_lower_bound_clears_the_target() -> None:
     assert judge(80, 80) == ("pass", "at least 95.5 %")
+    assert (judge(72, 72)[0], judge(71, 71)[0]) == ("pass", "undecided")
 
 
 def test_a_stratum_of_sixty_right_rows_is_undecided_and_says_how_many_would_decide() -> None:
