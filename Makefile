@@ -22,7 +22,7 @@ run: $(VENV)/.installed
 	$(BIN)/adsmu run --corpus $(RUN)/corpus --output $(RUN)/run
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 lint: $(VENV)/.installed types layers
 	$(BIN)/ruff check .

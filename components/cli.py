@@ -102,7 +102,7 @@ def run(
     rows_per_stratum: Annotated[
         int, typer.Option(help="A round's budget, divided by the number of strata.")
     ] = 4,
-    evaluation_rows: Annotated[int, typer.Option(help="Development rows written for each stratum.")] = 60,
+    evaluation_rows: Annotated[int, typer.Option(help="Development rows written for each stratum.")] = 80,
     target: Annotated[
         float, typer.Option(help="Frame accuracy that strata and their mean must clear.")
     ] = 0.95,
@@ -153,7 +153,7 @@ def evaluate(
     corpus: Annotated[Path, typer.Option(help="Corpus folder.")],
     output: Output,
     champion: Annotated[Path | None, typer.Option(help="The model to compare with.")] = None,
-    evaluation_rows: Annotated[int, typer.Option(help="Development rows written for each stratum.")] = 60,
+    evaluation_rows: Annotated[int, typer.Option(help="Development rows written for each stratum.")] = 80,
     target: Annotated[
         float, typer.Option(help="Frame accuracy that strata and their mean must clear.")
     ] = 0.95,

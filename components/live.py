@@ -11,7 +11,7 @@ from rich.text import Text
 
 from adsmu.local_run import RunFolder
 
-COLUMNS = ("round", "added", "mean", "at least", "existing", "flips", "pass", "undecided", "fail", "given up")
+COLUMNS = ("round", "added", "mean", "at least", "existing", "flips", "pass", "undecided", "fail", "give up")
 _STYLES = {"pass": "green", "refine": "yellow", "exhausted": "red"}
 
 
@@ -48,8 +48,9 @@ def rounds_table(evaluation: dict[str, Any]) -> Table:
     measured = {"test": "real held-out rows", "dev": "development rows"}[evaluation["gate"]["measured_on"]]
     table = Table(
         box=box.SIMPLE_HEAD,
-        padding=(0, 1),
-        caption=f"round 0: the champion; mean: equal weight for each stratum, on {measured}",
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        caption=f"round 0 is the champion; mean over strata on {measured}",
         caption_justify="left",
     )
     for name in COLUMNS:

@@ -29,7 +29,7 @@ class Parameters:
 
     max_rounds: int = 3
     rows_per_stratum: int = 4
-    evaluation_rows: int = 60
+    evaluation_rows: int = 80
     target: float = 0.95
     margin: float = 0.02
     rule: str = "exact"

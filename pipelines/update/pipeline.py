@@ -219,7 +219,7 @@ def update(
     champion: str,
     max_rounds: int = 3,
     rows_per_stratum: int = 4,
-    evaluation_rows: int = 60,
+    evaluation_rows: int = 80,
     target: float = 0.95,
     margin: float = 0.02,
     rule: str = "exact",
