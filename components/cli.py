@@ -126,19 +126,21 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Run the update pipeline on this machine: exit 0 for pass, 3 for exhausted."""
-    from adsmu import live, local_run
+    from adsmu.local import engine, live
+    from adsmu.local.folder import Parameters, nothing_left_of_a_refusal, open_run
+    from adsmu.local.summary import conclude
 
     given = locals()
-    parameters = local_run.Parameters(
-        **{f.name: given[f.name] for f in fields(local_run.Parameters) if f.name != "settings"},
+    parameters = Parameters(
+        **{f.name: given[f.name] for f in fields(Parameters) if f.name != "settings"},
         settings=_settings(setting or []),
     )
-    folder, parts = local_run.open_run(corpus, output, champion, parameters)
+    folder, parts = open_run(corpus, output, champion, parameters)
     view = live.watch(folder, Console(quiet=quiet or as_json, file=sys.stdout))
-    with local_run.nothing_left_of_a_refusal(folder), view:
-        model = champion.resolve() if champion else local_run.train_champion(folder, parts, parameters)
-        local_run.run_pipeline(folder, parts, model, parameters)
-        summary = local_run.conclude(folder)
+    with nothing_left_of_a_refusal(folder), view:
+        model = champion.resolve() if champion else engine.train_champion(folder, parts, parameters)
+        engine.run_pipeline(folder, parts, model, parameters)
+        summary = conclude(folder)
     if as_json:
         _print_json(summary)
     elif not quiet:
@@ -167,7 +169,7 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Measure a model on a corpus, stratum by stratum, once: exit 0 for pass, 3 for not."""
-    from adsmu.evaluate_once import evaluate_once
+    from adsmu.local.evaluate_once import evaluate_once
 
     evaluation = evaluate_once(
         model,
@@ -240,7 +242,7 @@ def _settings(given: list[str]) -> dict[str, Any]:
 
 
 def _show(evaluation: dict[str, Any]) -> None:
-    from adsmu.live import rounds_table, verdict_line
+    from adsmu.local.live import rounds_table, verdict_line
 
     _console.print(rounds_table(evaluation))
     _console.print(verdict_line(evaluation), highlight=False)

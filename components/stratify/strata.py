@@ -67,8 +67,8 @@ def stratify_files(
         BadInput: A table or a setting breaks a rule; then nothing is written.
     """
     rows, table = stratify(
-        read_utterances(user),
-        read_utterances(test),
+        read_utterances(user, encoded=True),
+        read_utterances(test, encoded=True),
         rule=rule,
         min_rows=min_rows,
         max_strata=max_strata,

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from adsmu.local_run import RunFolder
+from adsmu.local.folder import RunFolder
 
 COLUMNS = ("round", "added", "mean", "at least", "existing", "flips", "pass", "undecided", "fail", "give up")
 _STYLES = {"pass": "green", "refine": "yellow", "exhausted": "red"}

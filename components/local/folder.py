@@ -1,7 +1,6 @@
-"""`adsmu run`: the update pipeline on this machine, in a folder that a killed run resumes from."""
+"""A run's parameters and its folder, which a killed run resumes from."""
 
 import contextlib
-import logging
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,14 +10,14 @@ from typing import Any
 
 from adsmu import __version__
 from adsmu.data.corpus import Corpus, read_corpus_folder
-from adsmu.errors import BadInput, StepFailed
-from adsmu.files import digest, read_json, write_json, written_whole
+from adsmu.errors import BadInput
+from adsmu.files import digest, read_json, write_json
 from adsmu.imports import load
 from adsmu.stratify.shapes import check_rule
 from adsmu.synthesize.allocate import find_allocation
 from adsmu.synthesize.select import find_selection
 from adsmu.train.model import load_model
-from adsmu.train.run import MODES, train_files
+from adsmu.train.run import MODES
 
 TRAINER = "adsmu.train.two_stage:TwoStageTrainer"
 
@@ -104,6 +103,11 @@ class RunFolder:
         return self.path / "summary.json"
 
     @property
+    def model(self) -> Path:
+        """The last round's model; none when the champion passed."""
+        return self.path / "model"
+
+    @property
     def report(self) -> Path:
         """The report of the last evaluation."""
         return self.path / "report.html"
@@ -117,8 +121,20 @@ class RunFolder:
         """The step that started last."""
         if not self.log.exists():
             return ""
-        started = _started(self.log.read_text(encoding="utf-8", errors="replace"))
+        started = tasks_started(self.log.read_text(encoding="utf-8", errors="replace"))
         return started[-1] if started else ""
+
+
+def tasks_started(log: str) -> list[str]:
+    """The tasks that kfp says it started, in order.
+
+    Args:
+        log: What `kfp.local` said; it colours the names of tasks.
+
+    Returns:
+        Their names.
+    """
+    return re.findall(r"Executing task \S*?'([^']+)'", log)
 
 
 def open_run(
@@ -177,160 +193,3 @@ def nothing_left_of_a_refusal(folder: RunFolder) -> Iterator[None]:
         if not folder.champion.exists() and not folder.evaluations():
             shutil.rmtree(folder.path)
         raise
-
-
-def train_champion(folder: RunFolder, corpus: Corpus, parameters: Parameters) -> Path:
-    """Trains a champion on the existing data, for a run that was given none.
-
-    Args:
-        folder: The run's folder; a champion that stands there already is kept.
-        corpus: The corpus.
-        parameters: Trainer, settings and seed are read.
-
-    Returns:
-        The model's folder.
-    """
-    if not folder.champion.exists():
-        train_files(
-            corpus.existing,
-            None,
-            None,
-            folder.champion,
-            mode="full",
-            trainer=parameters.trainer,
-            settings=parameters.settings,
-            checkpoints=str(folder.path / "checkpoints"),
-            seed=parameters.seed,
-        )
-    return folder.champion
-
-
-def run_pipeline(folder: RunFolder, corpus: Corpus, champion: Path, parameters: Parameters) -> None:
-    """Runs the update pipeline under `kfp.local`; steps that finished before are taken from the cache.
-
-    Args:
-        folder: The run's folder.
-        corpus: The corpus.
-        champion: Model folder.
-        parameters: The pipeline's parameters.
-
-    Raises:
-        BadInput: A step refused its input.
-        StepFailed: A step ended with a fault.
-    """
-    from kfp import local
-
-    from adsmu.pipelines.update.pipeline import load_tied
-
-    local.init(
-        runner=local.SubprocessRunner(use_venv=False),
-        pipeline_root=str(folder.steps),
-        enable_caching=True,
-        cache_root=str(folder.path / "cache"),
-    )
-    arguments = asdict(parameters) | {
-        "existing": str(corpus.existing),
-        "user": str(corpus.user),
-        "test": str(corpus.test),
-        "catalog": str(corpus.catalog),
-        "champion": str(champion),
-        "checkpoints": str(folder.path / "checkpoints"),
-    }
-    said = folder.log.stat().st_size if folder.log.exists() else 0
-    try:
-        with _logged(folder.log):
-            load_tied()(**arguments)
-    except RuntimeError as error:
-        raise _failure(folder.log, said) from error
-
-
-@contextlib.contextmanager
-def _logged(path: Path) -> Iterator[None]:
-    """Sends what kfp prints and logs to a file, so that the terminal stays the run's own."""
-    with path.open("a", encoding="utf-8", buffering=1) as log:
-        handler = logging.StreamHandler(log)
-        root = logging.getLogger()
-        root.addHandler(handler)
-        try:
-            with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-                yield
-        finally:
-            root.removeHandler(handler)
-
-
-def _failure(log: Path, start: int) -> Exception:
-    """The error behind a failed pipeline: a step's refusal keeps its own words."""
-    text = log.read_bytes()[start:].decode("utf-8", errors="replace")
-    if refused := re.findall(r"adsmu\.errors\.BadInput: (.+)", text):
-        return BadInput(refused[-1].strip())
-    if "No space left on device" in text:
-        return BadInput("no space left on the device", file=log.parent)
-    return StepFailed(f"the step {([*_started(text)] or ['update'])[-1]} failed; its words are in {log}")
-
-
-def _started(log: str) -> list[str]:
-    """The tasks that kfp says it started; it colours their names."""
-    return re.findall(r"Executing task \S*?'([^']+)'", log)
-
-
-def conclude(folder: RunFolder) -> dict[str, Any]:
-    """Writes the summary and brings the last evaluation, its report and predictions to the top of the folder.
-
-    Args:
-        folder: The run's folder, its pipeline finished.
-
-    Returns:
-        The summary.
-    """
-    last_path, last = _last_evaluation(folder)
-    for name, artifact in (
-        ("report.html", "report"),
-        ("evaluation.json", "evaluation"),
-        ("predictions.parquet", "predictions"),
-    ):
-        with written_whole(folder.path / name) as temporary:
-            shutil.copyfile(last_path.with_name(artifact), temporary)
-    summary = summarise(last) | {"report": str(folder.report)}
-    write_json(summary, folder.summary)
-    return summary
-
-
-def _last_evaluation(folder: RunFolder) -> tuple[Path, dict[str, Any]]:
-    paths = [path for path in folder.steps.rglob("evaluation") if path.is_file()]
-    read = [(path, read_json(path)) for path in paths]
-    return max(read, key=lambda pair: (pair[1]["round"], pair[0].stat().st_mtime))
-
-
-def summarise(evaluation: dict[str, Any]) -> dict[str, Any]:
-    """The few figures of a run that scripts read.
-
-    Args:
-        evaluation: The last evaluation of the run.
-
-    Returns:
-        verdict, rounds, champion, candidate (None when the champion passed) and model_digest.
-    """
-    keys = (
-        "round",
-        "added",
-        "strata",
-        "passed",
-        "failed",
-        "undecided",
-        "given_up",
-        "mean",
-        "mean_low",
-        "existing",
-        "flips",
-        "seconds",
-    )
-    rounds = [{key: entry[key] for key in keys} for entry in evaluation["rounds"]]
-    measured = rounds[-1]
-    candidate = {"mean": measured["mean"], "existing": measured["existing"]}
-    return {
-        "verdict": evaluation["verdict"],
-        "rounds": [entry for entry in rounds if entry["round"] > 0],
-        "champion": evaluation["champion"] if evaluation["round"] > 0 else candidate,
-        "candidate": candidate if evaluation["round"] > 0 else None,
-        "model_digest": evaluation["model"]["digest"],
-    }

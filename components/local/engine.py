@@ -1,0 +1,102 @@
+"""Trains a champion where none is given, and runs the update pipeline under `kfp.local`."""
+
+import contextlib
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from adsmu.data.corpus import Corpus
+from adsmu.errors import BadInput, StepFailed
+from adsmu.local.folder import Parameters, RunFolder, tasks_started
+from adsmu.train.run import train_files
+
+
+def train_champion(folder: RunFolder, corpus: Corpus, parameters: Parameters) -> Path:
+    """Trains a champion on the existing data, for a run that was given none.
+
+    Args:
+        folder: The run's folder; a champion that stands there already is kept.
+        corpus: The corpus.
+        parameters: Trainer, settings and seed are read.
+
+    Returns:
+        The model's folder.
+    """
+    if not folder.champion.exists():
+        train_files(
+            corpus.existing,
+            None,
+            None,
+            folder.champion,
+            mode="full",
+            trainer=parameters.trainer,
+            settings=parameters.settings,
+            checkpoints=str(folder.path / "checkpoints"),
+            seed=parameters.seed,
+        )
+    return folder.champion
+
+
+def run_pipeline(folder: RunFolder, corpus: Corpus, champion: Path, parameters: Parameters) -> None:
+    """Runs the update pipeline under `kfp.local`; steps that finished before are taken from the cache.
+
+    Args:
+        folder: The run's folder.
+        corpus: The corpus.
+        champion: Model folder.
+        parameters: The pipeline's parameters.
+
+    Raises:
+        BadInput: A step refused its input.
+        StepFailed: A step ended with a fault.
+    """
+    from kfp import local
+
+    from adsmu.pipelines.update.pipeline import load_tied
+
+    local.init(
+        runner=local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(folder.steps),
+        enable_caching=True,
+        cache_root=str(folder.path / "cache"),
+    )
+    arguments = asdict(parameters) | {
+        "existing": str(corpus.existing),
+        "user": str(corpus.user),
+        "test": str(corpus.test),
+        "catalog": str(corpus.catalog),
+        "champion": str(champion),
+        "checkpoints": str(folder.path / "checkpoints"),
+    }
+    said = folder.log.stat().st_size if folder.log.exists() else 0
+    try:
+        with _logged(folder.log):
+            load_tied()(**arguments)
+    except RuntimeError as error:
+        raise _failure(folder.log, said) from error
+
+
+@contextlib.contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Sends what kfp prints and logs to a file, so that the terminal stays the run's own."""
+    with path.open("a", encoding="utf-8", buffering=1) as log:
+        handler = logging.StreamHandler(log)
+        root = logging.getLogger()
+        root.addHandler(handler)
+        try:
+            with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+                yield
+        finally:
+            root.removeHandler(handler)
+
+
+def _failure(log: Path, start: int) -> Exception:
+    """The error behind a failed pipeline: a step's refusal keeps its own words."""
+    text = log.read_bytes()[start:].decode("utf-8", errors="replace")
+    if refused := re.findall(r"adsmu\.errors\.BadInput: (.+)", text):
+        return BadInput(refused[-1].strip())
+    if "No space left on device" in text:
+        return BadInput("no space left on the device", file=log.parent)
+    return StepFailed(f"the step {([*tasks_started(text)] or ['update'])[-1]} failed; its words are in {log}")
