@@ -23,8 +23,8 @@ class State:
         step: Steps done.
         weights: The network's, by name.
         moments: Adam's two moments and step counts, by name of the weight.
-        total: Sum of the weights over the steps averaged so far, by name.
-        averaged: Steps in that sum.
+        mean: Mean of the weights over the steps averaged so far, by name.
+        averaged: Steps in that mean.
         average_epoch: The first epoch that was scored with averaged weights, 0 before it.
         best: The weights of the best development score, by name.
         best_score: That score, -1 before any.
@@ -36,7 +36,7 @@ class State:
     step: int = 0
     weights: dict[str, Tensor] = field(default_factory=dict)
     moments: dict[str, Tensor] = field(default_factory=dict)
-    total: dict[str, Tensor] = field(default_factory=dict)
+    mean: dict[str, Tensor] = field(default_factory=dict)
     averaged: int = 0
     average_epoch: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class State:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-TENSORS = ("weights", "moments", "total", "best")
+TENSORS = ("weights", "moments", "mean", "best")
 NUMBERS = ("epoch", "step", "averaged", "average_epoch", "best_score", "best_epoch", "history")
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from adsmu.errors import BadInput
 
-EPOCHS = {"full": 16, "warm": 8, "finetune": 8}
+EPOCHS = {"full": 10, "warm": 5, "finetune": 5}
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Settings:
         dropout: Share of features set to 0 in training.
         vectors: Folder in the Hugging Face layout whose word-piece embeddings are used as static vectors.
         encoder: Folder in the Hugging Face layout of a transformer to use in place of the BiLSTM.
-        epochs: Passes over the data; None: 16 for a full training, 8 from a base model.
+        epochs: Passes over the data; None: 10 for a full training, 5 from a base model.
         batch_size: Rows in a step, over all processes.
         learning_rate: Adam's step size at the start; it falls linearly to 30 % of it.
         encoder_learning_rate: The same for the weights of a transformer encoder.
@@ -57,7 +57,7 @@ class Settings:
     vectors: str = ""
     encoder: str = ""
     epochs: int | None = None
-    batch_size: int = 32
+    batch_size: int = 64
     learning_rate: float = 0.004
     encoder_learning_rate: float = 0.00005
     clip: float = 1.0

@@ -156,9 +156,7 @@ def _keep_if_best(network: TwoStage, state: State, development: Rows) -> dict[st
     current = {name: value.clone() for name, value in network.state_dict().items()}
     if state.averaged:
         state.average_epoch = state.average_epoch or state.epoch
-        network.load_state_dict(
-            current | {name: total / state.averaged for name, total in state.total.items()}
-        )
+        network.load_state_dict(current | state.mean)
     scores = score(network, development)
     if dist.is_initialized():  # rounding may differ between devices: what the first one says holds for all
         shared = torch.tensor(list(scores.values()), device=weights_device(network), dtype=torch.float64)
@@ -214,12 +212,10 @@ def _add_gradients(parameters: list[torch.nn.Parameter]) -> None:
 
 @torch.no_grad()
 def _add_weights(state: State, trained: dict[str, torch.nn.Parameter]) -> None:
-    for name, value in trained.items():
-        if name in state.total:
-            state.total[name] += value
-        else:
-            state.total[name] = value.detach().clone()
     state.averaged += 1
+    for name, value in trained.items():
+        # A running mean, not a sum: what does not change is to stay as it is, bit by bit.
+        state.mean.setdefault(name, value.clone()).lerp_(value, 1 / state.averaged)
 
 
 def predict(network: TwoStage, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
