@@ -1,7 +1,10 @@
 """Static word vectors from the word-piece table of a transformer: one vector a word, no forward pass."""
 
+import re
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import category, normalize
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -10,6 +13,7 @@ from adsmu.errors import BadInput
 
 TABLES = ("embeddings.word_embeddings.weight", "bert.embeddings.word_embeddings.weight")
 UNKNOWN = "[UNK]"
+PARTS = re.compile(r"[^\W_]+|[^\w\s]|_")
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,11 @@ class WordPieces:
     pieces: list[str]
     table: np.ndarray
 
+    def codes(self, words: list[str]) -> list[list[int]]:
+        """The places of each word's pieces in `pieces`; every word has one at least."""
+        places = {piece: index for index, piece in enumerate(self.pieces)}
+        return [[places[piece] for piece in word_pieces(word, places)] for word in words]
+
     def vectors(self, words: list[str]) -> np.ndarray:
         """The mean of the vectors of each word's pieces, scaled to standard deviation 1 over the table.
 
@@ -33,44 +42,55 @@ class WordPieces:
         Returns:
             float32, words x numbers.
         """
-        places = {piece: index for index, piece in enumerate(self.pieces)}
-        split = [[places[piece] for piece in word_pieces(word, places)] for word in words]
+        split = self.codes(words)
         counts = np.array([len(found) for found in split], dtype=np.int64)
         flat = np.array([index for found in split for index in found], dtype=np.int64)
         if not len(flat):
-            return np.zeros((len(words), self.table.shape[1]), dtype=np.float32)
+            return np.zeros((0, self.table.shape[1]), dtype=np.float32)
         starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
         sums = np.add.reduceat(self.table[flat], starts, axis=0)
         return (sums / counts[:, None] / self.table.std()).astype(np.float32)
 
 
-def word_pieces(word: str, pieces: dict[str, int]) -> list[str]:
-    """Splits a word into the longest pieces known, from the left (Wu et al. 2016; Devlin et al. 2019).
+def word_pieces(word: str, pieces: Container[str]) -> list[str]:
+    """Splits a word as uncased BERT does (Devlin et al. 2019).
+
+    Letters lose case and accents, punctuation stands alone, and each part is cut into the longest pieces
+    known, from the left.
 
     Args:
         word: One word without spaces.
-        pieces: The known pieces.
+        pieces: The known pieces; `##` before one that continues a word.
 
     Returns:
-        Its pieces, or the unknown piece where one part has none.
+        Its pieces; the unknown piece for a part that has none.
 
-    >>> word_pieces("playing", {"[UNK]": 0, "play": 1, "##ing": 2, "##i": 3})
+    >>> word_pieces("Playing", {"play", "##ing", "##i"})
     ['play', '##ing']
-    >>> word_pieces("pq", {"[UNK]": 0, "p": 1})
+    >>> word_pieces("été's", {"ete", "'", "s"})
+    ['ete', "'", 's']
+    >>> word_pieces("pq", {"p"})
     ['[UNK]']
     """
     found: list[str] = []
-    start = 0
-    while start < len(word):
-        prefix = "##" if start else ""
-        for end in range(len(word), start, -1):
-            if prefix + word[start:end] in pieces:
-                found.append(prefix + word[start:end])
-                start = end
-                break
-        else:
-            return [UNKNOWN]
+    plain = "".join(letter for letter in normalize("NFD", word.lower()) if category(letter) != "Mn")
+    for part in PARTS.findall(plain):
+        found += _longest_pieces(part, pieces)
     return found or [UNKNOWN]
+
+
+def _longest_pieces(part: str, pieces: Container[str]) -> list[str]:
+    found: list[str] = []
+    start = 0
+    while start < len(part):
+        prefix = "##" if start else ""
+        ends = range(len(part), start, -1)
+        end = next((end for end in ends if prefix + part[start:end] in pieces), None)
+        if end is None:
+            return [UNKNOWN]
+        found.append(prefix + part[start:end])
+        start = end
+    return found
 
 
 def read_word_pieces(folder: str | Path) -> WordPieces:
