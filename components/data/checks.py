@@ -34,6 +34,12 @@ def _is_name(column: pd.Series) -> pd.Series:
     return (column != "") & (column.str.strip() == column) & ~column.str.contains(r"[\r\n]")
 
 
+def _is_recurring_name(column: pd.Series) -> pd.Series:
+    """The same for a column of few different strings, each of which is asked once."""
+    distinct = pd.Series(column.unique())
+    return ~column.isin(distinct[~_is_name(distinct)])
+
+
 def _is_word(token: str | None) -> bool:
     return token is not None and token.split() == [token]
 
@@ -44,14 +50,14 @@ def _is_tag(tag: str | None) -> bool:
 
 def _continues(tags: pd.Series) -> pd.Series:
     lengths, codes, labels = _codes(tags)
-    _, slots = np.unique([label[2:] for label in labels] or [""], return_inverse=True)
-    slot = slots.astype(np.int32)[codes]
-    inside = np.array([label[:2] == "I-" for label in labels], dtype=bool)[codes]
-    follows = np.zeros(len(codes), dtype=bool)
-    follows[1:] = slot[1:] == slot[:-1]  # O has the empty text for a slot
+    _, slot = np.unique([label[2:] for label in labels] or [""], return_inverse=True)
+    goes_on = np.flatnonzero(np.array([label[:2] == "I-" for label in labels], dtype=bool)[codes])
     ends = np.cumsum(lengths)
-    follows[(ends - lengths)[lengths > 0]] = False
-    return _rows_without(np.flatnonzero(inside & ~follows), lengths, tags)
+    begins = np.zeros(len(codes), dtype=bool)
+    begins[(ends - lengths)[lengths > 0]] = True
+    # O has the empty text for a slot; what stands before position 0 does not matter, a row begins there.
+    follows = ~begins[goes_on] & (slot[codes[goes_on]] == slot[codes[goes_on - 1]])
+    return _rows_without(goes_on[~follows], lengths, tags)
 
 
 def _every(right: Callable[[str | None], bool]) -> Callable[[pd.Series], pd.Series]:
@@ -80,6 +86,7 @@ def _as_many(frame: pd.DataFrame) -> pd.Series:
 
 
 NAME = rule("a name is one line of text without blanks around it", _is_name)
+RECURRING_NAME = rule(NAME.error, _is_recurring_name)
 SOME = rule("a token is needed", lambda column: column.list.len() > 0)
 WORDS = rule("a token is one word without blanks", _every(_is_word))
 TAGS = rule("a tag is O, B-slot or I-slot", _every(_is_tag))

@@ -38,9 +38,11 @@ def conflicts(
     same_text = _keyed(text[repeated], stratum[repeated])
     pairs = set(_different(same_text, same_text))
 
-    shown, variants = _opened(flat, found, rows)
     plain = Sequences(found.shape, found.offsets).take(shapes.first)
-    of_variant, _ = group(_stack(plain.where(plain.codes >= 0), variants))
+    plain = plain.where(plain.codes >= 0)
+    seen = plain.take(np.unique(shapes.of_row[rows])).codes
+    shown, variants = _opened(flat, found, rows, seen[seen < found.words])
+    of_variant, _ = group(_stack(plain, variants))
     declared = of_variant[: len(shapes.first)]
     intents = int(intent.max(initial=0)) + 1
     known = _keyed(declared[shapes.of_row[rows]] * intents + intent[rows], stratum[rows])
@@ -62,29 +64,32 @@ def _different(left: pd.DataFrame, right: pd.DataFrame) -> list[tuple[int, int]]
     return list(zip(met["stratum_x"].tolist(), met["stratum_y"].tolist(), strict=True))
 
 
-def _opened(flat: Flat, found: Marks, rows: np.ndarray) -> tuple[np.ndarray, Sequences]:
+def _opened(
+    flat: Flat, found: Marks, rows: np.ndarray, carriers: np.ndarray
+) -> tuple[np.ndarray, Sequences]:
     """The rows with some slots shown as words: the row that each variant comes from, and the variants."""
+    starts = np.flatnonzero(found.shape >= found.words)
+    owner = np.searchsorted(flat.offsets, starts, side="right") - 1
     whole = np.zeros(len(flat.offsets) - 1, dtype=bool)
     whole[rows] = True
-    of_position = flat.rows
-    slot = np.cumsum(found.shape >= found.words, dtype=np.int32) - 1  # of the last slot that began
-    outside = np.array([label == "O" for label in flat.labels], dtype=bool)[flat.tags]
-    carriers = np.zeros(found.words, dtype=bool)
-    carriers[found.word[outside & whole[of_position] & (found.word >= 0)]] = True
+    possible = whole[owner]
     # Only a slot whose words all stand outside of slots somewhere can be part of another row's carrier.
-    strange = ~outside & (found.word >= 0) & ~carriers[np.maximum(found.word, 0)]
-    begins = np.flatnonzero(found.shape >= found.words)
-    possible = whole[of_position[begins]]
-    possible[slot[strange]] = False
-    owners = of_position[begins[possible]]
+    is_carrier = np.zeros(len(found.names), dtype=bool)
+    is_carrier[carriers] = True
+    outside = np.array([label == "O" for label in flat.labels], dtype=bool)
+    inside = np.flatnonzero(~outside[flat.tags])
+    word = found.word[inside]
+    strange = inside[(word >= 0) & ~is_carrier[word]]
+    possible[np.searchsorted(starts, strange, side="right") - 1] = False
+    owners = owner[possible]
     if not len(owners):
         return np.empty(0, np.int64), Sequences(np.empty(0, np.int32), np.zeros(1, np.int64))
     change = np.flatnonzero(np.diff(owners, prepend=-1))
-    ordinal = np.full(len(begins), -1)
-    ordinal[possible] = np.arange(len(owners)) - np.repeat(change, np.diff(np.append(change, len(owners))))
+    counts = np.diff(np.append(change, len(owners)))
+    ordinal = np.full(len(starts), -1)
+    ordinal[possible] = np.arange(len(owners)) - np.repeat(change, counts)
 
     candidates = np.unique(owners)
-    counts = np.diff(np.append(change, len(owners)))
     positions = Sequences(np.arange(len(found.shape)), found.offsets)
     sources, parts = [], []
     most = min(MOST_OPENED, int(counts.max()))
@@ -92,8 +97,9 @@ def _opened(flat: Flat, found: Marks, rows: np.ndarray) -> tuple[np.ndarray, Seq
         for chosen in combinations(range(most), size):
             of = candidates[counts > chosen[-1]]
             at = positions.take(of)
-            in_slot = ~outside[at.codes]
-            plain = in_slot & np.isin(ordinal[np.where(in_slot, slot[at.codes], 0)], chosen)
+            in_slot = ~outside[flat.tags[at.codes]]
+            slot = np.searchsorted(starts, at.codes, side="right") - 1
+            plain = in_slot & np.isin(ordinal[np.where(in_slot, slot, 0)], chosen)
             codes = np.where(plain, found.word[at.codes], found.shape[at.codes])
             parts.append(Sequences(codes, at.offsets).where(codes >= 0))
             sources.append(of)
