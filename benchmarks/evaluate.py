@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from adsmu.data.columns import list_column
 from adsmu.data.schema import SCHEMA, read_utterances, write_utterances
+from adsmu.data.strata import STRATA_SCHEMA, write_strata
 from adsmu.stratified_evaluate.assess import assess
 from adsmu.stratified_evaluate.correctness import mark
 from adsmu.stratified_evaluate.examples import add_examples
@@ -95,11 +96,17 @@ def generate(folder: Path, seed: int = 0) -> None:
     strata = {
         "stratum_id": stratum,
         "shape": [f"shape {code} {{title}}" for code in range(STRATA)],
+        "domain": ["music"] * STRATA,
         "intent": ["Add"] * STRATA,
+        "rule": ["exact"] * STRATA,
+        "slots": [["title"]] * STRATA,
         **{split: np.full(STRATA, 10) for split in ("train", "dev", "test")},
-        "conflict_with": pa.array([[]] * STRATA, pa.list_(pa.string())),
+        "status": ["active"] * STRATA,
+        "reason": [None] * STRATA,
+        "conflict_with": [[]] * STRATA,
+        "merged": [[]] * STRATA,
     }
-    pq.write_table(pa.table(strata), folder / "strata.parquet")
+    write_strata(pa.Table.from_pydict(strata, STRATA_SCHEMA), folder / "strata.parquet")
 
 
 def predict(rows: pa.Table, wrong: float, dice: np.random.Generator) -> Predictions:

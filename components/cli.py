@@ -197,10 +197,13 @@ def report(
     output: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
 ) -> None:
     """Write the report of an evaluation as one self-contained page."""
-    from adsmu.files import read_json, written_whole
+    from adsmu.data.evaluation import read_evaluation
+    from adsmu.files import written_whole
     from adsmu.stratified_evaluate.report import render_report
 
-    page = render_report(read_json(evaluation / "evaluation.json" if evaluation.is_dir() else evaluation))
+    page = render_report(
+        read_evaluation(evaluation / "evaluation.json" if evaluation.is_dir() else evaluation)
+    )
     with written_whole(output) as temporary:
         temporary.write_text(page, encoding="utf-8")
     _console.print(f"report  {output}", highlight=False, soft_wrap=True)

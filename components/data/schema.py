@@ -35,6 +35,7 @@ SCHEMA = pa.schema(
     ]
 )
 
+LISTS = ("tokens", "tags")
 ENCODED = pa.list_(pa.dictionary(pa.int32(), pa.string()))
 
 
@@ -56,7 +57,7 @@ def read_utterances(path: str | Path, encoded: bool = False) -> pa.Table:
     if not Path(path).is_file():
         raise BadInput("no such file", file=path)
     try:
-        table = pq.read_table(path, read_dictionary=["tokens.list.element", "tags.list.element"])
+        table = pq.read_table(path, read_dictionary=[f"{name}.list.element" for name in LISTS])
         table.validate(full=True)  # offsets in range, text in UTF-8: the file may come from anywhere
     except (OSError, pa.ArrowException) as error:
         raise BadInput(f"not a readable Parquet file: {str(error).splitlines()[0]}", file=path) from error
@@ -69,11 +70,20 @@ def write_utterances(table: pa.Table, path: str | Path) -> None:
     """Writes an utterance table, whole or not at all.
 
     Args:
-        table: Rows with the columns of `SCHEMA`.
+        table: Rows with the columns of `SCHEMA`; lists of dictionary-encoded strings (`ENCODED`) are written
+            as they are, and read back as lists of strings.
         path: The Parquet file to write.
     """
+    encoded = {field.name for field in table.schema if field.type == ENCODED}
+    wanted = pa.schema([field.with_type(ENCODED) if field.name in encoded else field for field in SCHEMA])
     with written_whole(path) as temporary:
-        pq.write_table(table.cast(SCHEMA), temporary, compression="zstd")
+        pq.write_table(
+            table.cast(wanted),
+            temporary,
+            compression="zstd",
+            store_schema=False,  # Parquet's own types say all, and nothing of dictionaries
+            write_statistics=[name for name in SCHEMA.names if name not in LISTS],
+        )
 
 
 def utterances(records: Iterable[Mapping[str, Any]] = ()) -> pa.Table:
@@ -148,7 +158,7 @@ def _cast(table: pa.Table, file: str | Path) -> pa.Table:
     """Casts columns of the right kind but of another width; `validate` names the others."""
     for number, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
         if name in SCHEMA.names and _kind(column.type) in (_kind(SCHEMA.field(name).type), "null"):
-            wanted = ENCODED if name in ("tokens", "tags") else SCHEMA.field(name).type
+            wanted = ENCODED if name in LISTS else SCHEMA.field(name).type
             try:
                 table = table.set_column(number, name, column.cast(wanted))
             except pa.ArrowInvalid as error:

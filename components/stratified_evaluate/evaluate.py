@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from adsmu.data.evaluation import read_evaluation
 from adsmu.data.schema import read_utterances
+from adsmu.data.strata import read_strata
 from adsmu.errors import BadInput
-from adsmu.files import digest, read_json, write_json, written_whole
+from adsmu.files import digest, write_json, written_whole
 from adsmu.stratified_evaluate.assess import assess
 from adsmu.stratified_evaluate.correctness import mark
 from adsmu.stratified_evaluate.examples import add_examples
@@ -19,13 +21,6 @@ from adsmu.stratified_evaluate.gate import Rule
 from adsmu.stratified_evaluate.predictions import predictions_table, read_predictions
 from adsmu.stratified_evaluate.report import render_report
 from adsmu.train.model import MODEL, load_model, read_model
-
-STRATA = pa.schema(
-    [(name, pa.string()) for name in ("stratum_id", "shape", "intent", "status")]
-    + [(name, pa.int32()) for name in ("train", "dev", "test")]
-    + [("conflict_with", pa.list_(pa.string()))]
-)
-"""The columns of the strata table that are read here."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +92,7 @@ def evaluate_files(
     if churn_floor is not None and not 0 <= churn_floor <= 1:
         raise BadInput(f"must be a share from 0 to 1, not {churn_floor}", file="churn_floor")
     before = _read_previous(previous, round)
-    declared = _read_strata(strata)
+    declared = read_strata(strata)
     rows = read_utterances(data)
     new = _measured(rows, declared, data)
     old = _held_out(existing)
@@ -138,41 +133,10 @@ def evaluate_files(
 def _read_previous(path: str | Path | None, round: int) -> dict[str, Any] | None:
     if path is None:
         return None
-    previous = read_json(path)
-    if not isinstance(previous, dict) or previous.get("format") != 1:
-        raise BadInput("not an evaluation of format 1", file=path)
-    if not isinstance(before := previous.get("round"), int) or before >= round:
+    previous = read_evaluation(path)
+    if not isinstance(before := previous["round"], int) or before >= round:
         raise BadInput(f"is {before}, not a round before {round}", file=path, column="round")
-    for name, keys in (("strata", ("stratum_id", "verdict", "reason", "history")), ("rounds", ("round",))):
-        entries = previous.get(name)
-        if not isinstance(entries, list) or not all(
-            isinstance(e, dict) and e.keys() >= {*keys} for e in entries
-        ):
-            raise BadInput(f"must be a list of objects with {', '.join(keys)}", file=path, column=name)
     return previous
-
-
-def _read_strata(path: str | Path) -> pa.Table:
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise BadInput(f"not a readable Parquet file: {str(error).splitlines()[0]}", file=path) from error
-    if missing := [name for name in STRATA.names if name not in table.column_names]:
-        raise BadInput("missing", file=path, column=missing[0])
-    for field in STRATA:
-        if table[field.name].null_count and field.name != "conflict_with":
-            raise BadInput("must not be null", file=path, column=field.name)
-    try:
-        table = table.select(STRATA.names).cast(STRATA)
-    except pa.ArrowException as error:
-        raise BadInput(f"not the types of a strata table: {str(error).splitlines()[0]}", file=path) from error
-    if pc.count_distinct(table["stratum_id"]).as_py() < len(table):
-        raise BadInput("a stratum stands twice", file=path, column="stratum_id")
-    if not pc.any(pc.equal(table["status"], "active")).as_py():
-        raise BadInput(
-            "no stratum is active: without a stratum no model is let through", file=path, column="status"
-        )
-    return table
 
 
 def _measured(rows: pa.Table, strata: pa.Table, path: str | Path) -> pa.Table:

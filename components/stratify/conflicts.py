@@ -64,9 +64,7 @@ def _different(left: pd.DataFrame, right: pd.DataFrame) -> list[tuple[int, int]]
     return list(zip(met["stratum_x"].tolist(), met["stratum_y"].tolist(), strict=True))
 
 
-def _opened(
-    flat: Flat, found: Marks, rows: np.ndarray, carriers: np.ndarray
-) -> tuple[np.ndarray, Sequences]:
+def _opened(flat: Flat, found: Marks, rows: np.ndarray, carriers: np.ndarray) -> tuple[np.ndarray, Sequences]:
     """The rows with some slots shown as words: the row that each variant comes from, and the variants."""
     starts = np.flatnonzero(found.shape >= found.words)
     owner = np.searchsorted(flat.offsets, starts, side="right") - 1

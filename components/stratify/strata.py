@@ -6,36 +6,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from adsmu.data.columns import Flat, flatten
 from adsmu.data.schema import SPLITS, read_utterances, write_utterances
+from adsmu.data.strata import STRATA_SCHEMA, write_strata
 from adsmu.errors import BadInput
-from adsmu.files import written_whole
 from adsmu.stratify.clusters import clusters
 from adsmu.stratify.conflicts import conflicts
 from adsmu.stratify.declare import codes, declare, join, settle
 from adsmu.stratify.sequences import Sequences, fingerprints, group
 from adsmu.stratify.shapes import Marks, Shapes, check_rule, exact, fuzzy, marks, own
 from adsmu.stratify.splits import TEST, refuse, split
-
-STRATA_SCHEMA = pa.schema(
-    [
-        pa.field("stratum_id", pa.string(), nullable=False),
-        pa.field("shape", pa.string(), nullable=False),
-        pa.field("domain", pa.string(), nullable=False),
-        pa.field("intent", pa.string(), nullable=False),
-        pa.field("rule", pa.string(), nullable=False),
-        pa.field("slots", pa.list_(pa.string()), nullable=False),
-        pa.field("train", pa.int32(), nullable=False),
-        pa.field("dev", pa.int32(), nullable=False),
-        pa.field("test", pa.int32(), nullable=False),
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("reason", pa.string()),
-        pa.field("conflict_with", pa.list_(pa.string()), nullable=False),
-        pa.field("merged", pa.list_(pa.string()), nullable=False),
-    ]
-)
 
 
 def stratify_files(
@@ -78,8 +59,7 @@ def stratify_files(
         test_file=test,
     )
     write_utterances(rows, utterances)
-    with written_whole(strata) as temporary:
-        pq.write_table(table, temporary)
+    write_strata(table, strata)
 
 
 def stratify(

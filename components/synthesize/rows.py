@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from adsmu.data.catalog import Catalog, read_catalog
 from adsmu.data.columns import flatten, spans
+from adsmu.data.evaluation import read_evaluation
 from adsmu.data.schema import SCHEMA, read_utterances, validate, write_utterances
+from adsmu.data.strata import read_strata
 from adsmu.errors import BadInput
-from adsmu.files import read_json
 from adsmu.imports import load
 from adsmu.synthesize.allocate import Allocation, find_allocation
 from adsmu.synthesize.fill import Request, fill
@@ -94,10 +94,10 @@ def synthesize_files(
             raise BadInput(f"{value} is below 0", file=name)
     made = synthesize(
         read_utterances(utterances),
-        _read_strata(strata),
+        read_strata(strata),
         read_utterances(existing),
         read_catalog(catalog),
-        evaluation=_read_evaluation(evaluation) if evaluation else None,
+        evaluation=read_evaluation(evaluation) if evaluation else None,
         round=round,
         rows_per_stratum=rows_per_stratum,
         allocation=find_allocation(allocation),
@@ -212,29 +212,6 @@ def synthesize(
         closed=values.closed,
         left_out=left_out,
     )
-
-
-def _read_strata(path: str | Path) -> pa.Table:
-    if not Path(path).is_file():
-        raise BadInput("no such file", file=path)
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise BadInput(f"not a readable Parquet file: {str(error).splitlines()[0]}", file=path) from error
-    for column in ("stratum_id", "domain", "intent", "status", "train", "dev"):
-        if column not in table.column_names:
-            raise BadInput("the column is missing", file=path, column=column)
-    if "active" not in table["status"].to_pylist():
-        raise BadInput("no stratum is active: there is nothing to write rows for", file=path, column="status")
-    return table
-
-
-def _read_evaluation(path: str | Path) -> dict[str, Any]:
-    evaluation = read_json(path)
-    strata = evaluation.get("strata") if isinstance(evaluation, dict) else None
-    if not isinstance(strata, list) or not all(isinstance(s, dict) and "stratum_id" in s for s in strata):
-        raise BadInput("an evaluation has a list of strata, each with a stratum_id", file=path)
-    return evaluation
 
 
 def _templates(utterances: pa.Table, ids: list[str]) -> pa.Table:

@@ -104,8 +104,8 @@ def test_the_model_can_be_measured_again_beside_the_champion(inputs, resumed, tm
     output, _ = resumed
     done = adsmu(
         "evaluate", "--model", output / "model", "--champion", inputs.champion,
-        "--corpus", inputs.corpus.path, "--output", tmp_path / "measured", "--evaluation-rows", 40, "--target", 0.6, "--margin", 0.2,
-        "--trainer", inputs.trainer, "--json",
+        "--corpus", inputs.corpus.path, "--output", tmp_path / "measured",
+        "--evaluation-rows", 40, "--target", 0.6, "--margin", 0.2, "--trainer", inputs.trainer, "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     measured, before = json.loads(done.stdout), read_json(output / "evaluation.json")

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from adsmu.data.evaluation import KEYS
 from adsmu.data.schema import SCHEMA
 from adsmu.errors import BadInput
 from adsmu.stratified_evaluate import predictions
@@ -253,7 +254,7 @@ def test_files_that_break_a_rule_are_named(place: Place) -> None:
             {"strata": write_strata([{"stratum_id": "add", "shape": "x"}] * 2, path / "d")},
             "a stratum stands twice",
         ),
-        ({"strata": path / "none"}, "none: not a readable Parquet file"),
+        ({"strata": path / "none"}, "none: no such file"),
         (
             {"strata": write_strata([{"stratum_id": None, "shape": "x"}], path / "n")},
             "stratum_id: must not be null",
@@ -285,11 +286,14 @@ def test_an_evaluation_of_a_later_round_cannot_be_carried_on(place: Place) -> No
 
 
 def test_an_evaluation_that_is_none_cannot_be_carried_on(place: Place) -> None:
+    whole = dict.fromkeys(KEYS, 0) | {"format": 1, "strata": [], "rounds": []}
     for number, (content, words) in enumerate(
         [
             ("[]", "not an evaluation of format 1"),
-            ('{"format": 1, "round": 0, "strata": [{}], "rounds": []}', "column strata: must be a list"),
-            ('{"format": 1, "round": 0, "strata": [], "rounds": 3}', "column rounds: must be a list"),
+            (json.dumps(whole | {"format": 2}), "not an evaluation of format 1"),
+            ('{"format": 1, "round": 0}', "column max_rounds: missing"),
+            (json.dumps(whole | {"strata": [{}]}), "column strata: must be a list"),
+            (json.dumps(whole | {"rounds": 3}), "column rounds: must be a list"),
             ("{", "not JSON"),
         ]
     ):

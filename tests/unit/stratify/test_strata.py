@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adsmu.data.schema import read_utterances, utterances, write_utterances
+from adsmu.data.strata import STRATA_SCHEMA
 from adsmu.errors import BadInput
-from adsmu.stratify.strata import STRATA_SCHEMA, stratify, stratify_files
+from adsmu.stratify.strata import stratify, stratify_files
 
 from .rows import held, rows
 

@@ -53,8 +53,11 @@ def strata(*ids: str, status: str = "active") -> pa.Table:
             "intent": ["Play"] * len(ids),
             "status": [status] * len(ids),
             "train": pa.array([1] * len(ids), pa.int32()),
-            "dev": pa.array([0] * len(ids), pa.int32()),
-        }
+            **{name: [0] * len(ids) for name in ("dev", "test")},
+            "rule": ["exact"] * len(ids),
+            "reason": [None] * len(ids),
+            **{name: [[]] * len(ids) for name in ("slots", "conflict_with", "merged")},
+        },
     )
 
 

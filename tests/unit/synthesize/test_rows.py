@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adsmu.data.catalog import harvest, write_catalog
+from adsmu.data.evaluation import KEYS
 from adsmu.data.schema import read_utterances, utterances, validate, write_utterances
 from adsmu.errors import BadInput
 from adsmu.synthesize.allocate import find_allocation
@@ -194,8 +195,12 @@ def test_files_are_read_and_written(files, caplog):
 
 
 def test_an_evaluation_steers_the_allocation(files, tmp_path):
-    judged = [{"stratum_id": "s1", "verdict": "pass"}, {"stratum_id": "s2", "verdict": "fail"}]
-    (tmp_path / "evaluation").write_text(json.dumps({"strata": judged}))
+    same = {"shape": "play", "reason": "", "dev": {}, "history": []}
+    judged = [
+        {"stratum_id": f"s{n}", "verdict": verdict, **same} for n, verdict in ((1, "pass"), (2, "fail"))
+    ]
+    evaluation = dict.fromkeys(KEYS) | {"format": 1, "rounds": [], "strata": judged}
+    (tmp_path / "evaluation").write_text(json.dumps(evaluation))
     made = synthesize_files(*files, evaluation=tmp_path / "evaluation", allocation="failing")
     assert made.added == {"s1": 0, "s2": 8}
 
