@@ -11,7 +11,6 @@ from adsmu.data.columns import Flat, flatten
 from adsmu.data.schema import SPLITS, read_utterances, write_utterances
 from adsmu.data.strata import STRATA_SCHEMA, write_strata
 from adsmu.errors import BadInput
-from adsmu.stratify.clusters import clusters
 from adsmu.stratify.conflicts import conflicts
 from adsmu.stratify.declare import codes, declare, join, settle
 from adsmu.stratify.sequences import Sequences, fingerprints, group
@@ -120,6 +119,8 @@ def stratify(
     elif rule == "fuzzy":
         shapes, shapes_test = fuzzy(found), fuzzy(found_test)
     elif rule == "model":
+        from adsmu.stratify.clusters import clusters  # scikit-learn takes a second to import
+
         shapes, shapes_test = clusters(found, user["intent"], forming, found_test, test["intent"], encoder)
     else:
         shapes, shapes_test = own(rule, user, user_file), own(rule, test, test_file)
