@@ -84,7 +84,7 @@ def _tell_corpus(facts: dict[str, Any], output: Path, as_json: bool, quiet: bool
                     if isinstance(value, float)
                     else value
                 )
-                _console.print(f"{name.replace('_', ' '):<40} {shown}", highlight=False)
+                _console.print(f"{name.replace('_', ' '):<44} {shown}", highlight=False)
         _console.print(f"corpus in {output}", highlight=False, soft_wrap=True)
 
 

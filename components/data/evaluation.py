@@ -1,4 +1,4 @@
-"""Reads an `evaluation.json`; `ARCHITECTURE.md` says what stands in one."""
+"""Reads an `evaluation.json`; `docs/formats.md` says what stands in one."""
 
 from pathlib import Path
 from typing import Any
