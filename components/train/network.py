@@ -1,13 +1,17 @@
 """The two-stage network: a domain classifier, then intent and slots among those of the domain."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from adsmu.train.batches import Batch
+from adsmu.train.batches import Batch, Rows
 from adsmu.train.chain import IMPOSSIBLE, TagChain
 from adsmu.train.settings import Settings
+from adsmu.train.transformer import Encoder, TransformerFeatures
 from adsmu.train.vocabulary import Vocabulary
+
+RARE = 2
 
 
 class WordFeatures(nn.Module):
@@ -37,6 +41,11 @@ class WordFeatures(nn.Module):
             self.width += settings.vector_size
         self.dropout = nn.Dropout(settings.dropout)
         self.register_buffer("rare", torch.zeros(words, dtype=torch.bool), persistent=False)
+
+    def mark_rare(self, rows: Rows) -> None:
+        """Takes note of the words that these rows hold at most twice, for word dropout."""
+        counts = np.bincount(rows.words[rows.tokens], minlength=len(self.rare))
+        self.rare.copy_(torch.from_numpy(counts <= RARE))
 
     def forward(self, batch: Batch) -> Tensor:
         """Features of each position: rows x longest x width."""
@@ -79,6 +88,21 @@ class Recurrent(nn.Module):
         return self.dropout(pad_packed_sequence(self.lstm(packed)[0], batch_first=True)[0])
 
 
+class Kept(nn.Module):
+    """The states of a transformer as they are: it has read the whole row already."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.width = width
+
+    def forward(self, features: Tensor, batch: Batch) -> Tensor:
+        """States of each position."""
+        del batch
+        states: Tensor = self.dropout(features)
+        return states
+
+
 class TwoStage(nn.Module):
     """The whole network.
 
@@ -86,17 +110,32 @@ class TwoStage(nn.Module):
         vocabulary: Names and the labels of each domain.
         settings: Sizes.
         vector_width: Numbers in a static vector, 0 without any.
+        encoder: A transformer that takes the place of word features and BiLSTMs, or None.
     """
 
     intent_mask: Tensor
     tag_mask: Tensor
+    features: WordFeatures | TransformerFeatures
+    encoder: "Recurrent | Kept"
+    domain_encoder: "Recurrent | Kept"
 
-    def __init__(self, vocabulary: Vocabulary, settings: Settings, vector_width: int) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        settings: Settings,
+        vector_width: int = 0,
+        encoder: Encoder | None = None,
+    ) -> None:
         super().__init__()
-        self.features = WordFeatures(vocabulary, settings, vector_width)
-        width = self.features.width
-        self.domain_encoder = Recurrent(width, settings.domain_hidden, 1, settings.dropout)
-        self.encoder = Recurrent(width, settings.hidden, settings.layers, settings.dropout)
+        if encoder:
+            self.features = TransformerFeatures(encoder)
+            self.domain_encoder = Kept(self.features.width, settings.dropout)
+            self.encoder = Kept(self.features.width, settings.dropout)
+        else:
+            self.features = WordFeatures(vocabulary, settings, vector_width)
+            width = self.features.width
+            self.domain_encoder = Recurrent(width, settings.domain_hidden, 1, settings.dropout)
+            self.encoder = Recurrent(width, settings.hidden, settings.layers, settings.dropout)
         self.domain = nn.Linear(self.domain_encoder.width, len(vocabulary.domains))
         self.intent = nn.Linear(self.encoder.width, len(vocabulary.intents))
         self.tags = nn.Linear(2 * self.encoder.width, len(vocabulary.tags))

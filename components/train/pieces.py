@@ -93,6 +93,23 @@ def _longest_pieces(part: str, pieces: Container[str]) -> list[str]:
     return found
 
 
+def read_pieces(file: Path) -> list[str]:
+    """Reads word pieces, one a line.
+
+    Args:
+        file: `vocab.txt`.
+
+    Raises:
+        BadInput: It is missing or not UTF-8.
+    """
+    try:
+        return file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except FileNotFoundError as error:
+        raise BadInput("no such file", file=file) from error
+    except UnicodeDecodeError as error:
+        raise BadInput("not UTF-8 text", file=file) from error
+
+
 def read_word_pieces(folder: str | Path) -> WordPieces:
     """Reads the word-piece table of a BERT-like encoder.
 
@@ -107,18 +124,17 @@ def read_word_pieces(folder: str | Path) -> WordPieces:
     """
     folder = Path(folder)
     names, weights = folder / "vocab.txt", folder / "model.safetensors"
-    for file in (names, weights):
-        if not file.is_file():
-            raise BadInput("no such file", file=file)
+    pieces = read_pieces(names)
+    if not weights.is_file():
+        raise BadInput("no such file", file=weights)
     try:
-        pieces = names.read_text(encoding="utf-8").splitlines()
         with safe_open(weights, framework="numpy") as tensors:
             name = next((name for name in TABLES if name in tensors.keys()), None)  # noqa: SIM118
             if name is None:
                 raise BadInput(f"holds none of {', '.join(TABLES)}", file=weights)
             table = tensors.get_tensor(name).astype(np.float32)
-    except (SafetensorError, UnicodeDecodeError) as error:
-        raise BadInput(f"not readable: {error}", file=folder) from error
+    except SafetensorError as error:
+        raise BadInput(f"not readable: {error}", file=weights) from error
     if table.ndim != 2 or len(table) != len(pieces) or UNKNOWN not in pieces:
         raise BadInput(f"{len(pieces)} pieces with {UNKNOWN} do not fit weights {table.shape}", file=names)
     return WordPieces(pieces, table)

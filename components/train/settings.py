@@ -26,7 +26,9 @@ class Settings:
         domain_hidden: LSTM cells a direction, of the domain classifier.
         dropout: Share of features set to 0 in training.
         vectors: Folder in the Hugging Face layout whose word-piece embeddings are used as static vectors.
-        encoder: Folder in the Hugging Face layout of a transformer to use in place of the BiLSTM.
+            Read in mode full only; the other modes take what the base model has.
+        encoder: Folder in the Hugging Face layout of a transformer of the BERT kind to use in place of words,
+            letters and BiLSTMs. Read in mode full only, as `vectors`.
         epochs: Passes over the data; None: 10 for a full training, 5 from a base model.
         batch_size: Rows in a step, over all processes.
         learning_rate: Adam's step size at the start; it falls linearly to 30 % of it.

@@ -59,11 +59,12 @@ def copy_shared(base: dict[str, Tensor], network: nn.Module) -> None:
     """Gives a network the weights of a smaller one, whose names stand first in its own lists.
 
     Args:
-        base: Weights of the smaller network, by name.
+        base: Weights of the smaller network, or some of them, by name.
         network: Gets them, in the leading rows and columns of each weight; the rest stays as it is.
     """
-    for name, value in network.state_dict(keep_vars=True).items():
-        value[_leading(base[name])] = base[name].to(value.device)
+    values = network.state_dict(keep_vars=True)
+    for name, smaller in base.items():
+        values[name][_leading(smaller)] = smaller.to(values[name].device)
 
 
 @torch.no_grad()
