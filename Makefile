@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    ?= runs/demo
+CHROMIUM ?= chromium
 
-.PHONY: run test lint tree types layers generated check bench clean
+.PHONY: run test lint tree types layers generated check bench picture clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +41,11 @@ generated: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
+
+# The picture in the README, of the report that `make run` left. Wants a Chromium.
+picture:
+	$(CHROMIUM) --headless --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars \
+		--window-size=1280,1400 --screenshot=$(CURDIR)/docs/pictures/report.png file://$(abspath $(RUN))/run/report.html
 
 clean:
 	rm -rf $(VENV) build dist runs *.egg-info

@@ -114,7 +114,7 @@ def test_the_compiled_pipelines_load_as_components():
         assert "champion" in op.component_spec.inputs
 
 
-@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("readme", [ROOT / "README.md", *READMES], ids=lambda path: path.parent.name)
 def test_the_example_of_a_readme_runs(readme, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (code,) = re.findall(r"```python\n(.*?)```", readme.read_text(), flags=re.DOTALL)
