@@ -9,7 +9,7 @@ from pathlib import Path
 
 from adsmu.data.corpus import Corpus
 from adsmu.errors import BadInput, StepFailed
-from adsmu.local.folder import Parameters, RunFolder, tasks_started
+from adsmu.local.folder import Parameters, RunFolder
 from adsmu.train.run import train_files
 
 
@@ -99,4 +99,5 @@ def _failure(log: Path, start: int) -> Exception:
         return BadInput(refused[-1].strip())
     if "No space left on device" in text:
         return BadInput("no space left on the device", file=log.parent)
-    return StepFailed(f"the step {([*tasks_started(text)] or ['update'])[-1]} failed; its words are in {log}")
+    failed = re.findall(r"Task \S*?'([^']+)'\S* finished with status \S*FAILURE", text)
+    return StepFailed(f"the step {failed[0] if failed else 'update'} failed; its words are in {log}")

@@ -68,6 +68,7 @@ class Inputs:
     corpus: Corpus
     champion: Path
     knowing_champion: Path
+    foreign_champion: Path
     trainer: str = TRAINER
 
 
@@ -86,8 +87,8 @@ def inputs(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(HERE))
         patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
-        for name, templates in (("champion", OLD), ("knowing", OLD + NEW)):
+        for name, templates in (("champion", OLD), ("knowing", OLD + NEW), ("foreign", NEW)):
             pq.write_table(existing_rows(templates), folder / f"{name}.parquet")
             train_files(folder / f"{name}.parquet", None, None, folder / name, mode="full", trainer=TRAINER)
-        yield Inputs(corpus, folder / "champion", folder / "knowing")
+        yield Inputs(corpus, *(folder / name for name in ("champion", "knowing", "foreign")))
         sys.modules.pop("template_trainer", None)

@@ -140,3 +140,11 @@ def test_a_step_that_fails_ends_with_exit_code_1_and_where_its_words_are(inputs,
     assert done.returncode == 1
     assert "train" in done.stderr and "pipeline.log" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_champion_of_another_label_set_is_refused(inputs, tmp_path):
+    done = adsmu(*options(inputs, tmp_path / "run", needed=1, champion=inputs.foreign_champion))
+    assert done.returncode == 2, done.stderr
+    assert "model.json" in done.stderr and "knows none of the intents" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
