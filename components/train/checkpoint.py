@@ -25,10 +25,10 @@ class State:
         moments: Adam's two moments and step counts, by name of the weight.
         mean: Mean of the weights over the steps averaged so far, by name.
         averaged: Steps in that mean.
-        average_epoch: The first epoch that was scored with averaged weights, 0 before it.
         best: The weights of the best development score, by name.
         best_score: That score, -1 before any.
-        best_epoch: Its epoch.
+        best_epoch: The last epoch with that score.
+        improved_epoch: The first epoch with that score.
         history: Loss and development score of each epoch.
     """
 
@@ -38,15 +38,15 @@ class State:
     moments: dict[str, Tensor] = field(default_factory=dict)
     mean: dict[str, Tensor] = field(default_factory=dict)
     averaged: int = 0
-    average_epoch: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
     best_score: float = -1.0
     best_epoch: int = 0
+    improved_epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
 
 
 TENSORS = ("weights", "moments", "mean", "best")
-NUMBERS = ("epoch", "step", "averaged", "average_epoch", "best_score", "best_epoch", "history")
+NUMBERS = ("epoch", "step", "averaged", "best_score", "best_epoch", "improved_epoch", "history")
 
 
 def save_state(state: State, path: Path) -> None:

@@ -137,7 +137,7 @@ class TwoStage(nn.Module):
             self.domain_encoder = Recurrent(width, settings.domain_hidden, 1, settings.dropout)
             self.encoder = Recurrent(width, settings.hidden, settings.layers, settings.dropout)
         self.domain = nn.Linear(self.domain_encoder.width, len(vocabulary.domains))
-        self.intent = nn.Linear(self.encoder.width, len(vocabulary.intents))
+        self.intent = nn.Linear(self.encoder.width + self.domain_encoder.width, len(vocabulary.intents))
         self.tags = nn.Linear(2 * self.encoder.width, len(vocabulary.tags))
         self.chain = TagChain(len(vocabulary.slots))
         self.register_buffer("intent_mask", torch.from_numpy(vocabulary.intent_mask()), persistent=False)
@@ -152,12 +152,14 @@ class TwoStage(nn.Module):
         """Scores before any mask: of domains and of intents a row, of tags a position."""
         features = self.features(batch)
         mask = batch.mask()[:, :, None]
-        domain = self.domain(_greatest(self.domain_encoder(features, batch), mask))
+        rough = _greatest(self.domain_encoder(features, batch), mask)
         states = self.encoder(features, batch)
         whole = _greatest(states, mask)
-        # The tagger reads the whole row's summary at each position, as the intent does: the joint stage.
+        # The joint stage: the intent reads what both encoders make of the row, and the tagger has the summary
+        # of the row at each position.
+        intent = self.intent(torch.cat([whole, rough], dim=1))
         wide = torch.cat([states, whole[:, None, :].expand_as(states)], dim=2)
-        return domain, self.intent(whole), self.tags(wide)
+        return self.domain(rough), intent, self.tags(wide)
 
     def _of_domain(self, intent: Tensor, tags: Tensor, domain: Tensor) -> tuple[Tensor, Tensor]:
         return (

@@ -75,7 +75,7 @@ def fit(
     state = _begin(network, trained, optimizer, checkpoint)
     began, first = time.perf_counter(), state.epoch
 
-    while state.epoch < epochs and not _stalled(state, settings.patience):
+    while state.epoch < min(epochs, state.improved_epoch + settings.patience):
         epoch_began = time.perf_counter()
         # The randomness of an epoch follows from the seed and its number: a resumed training meets the same.
         torch.manual_seed(int(np.random.SeedSequence([seed, state.epoch, process]).generate_state(1)[0]))
@@ -143,11 +143,6 @@ def _begin(
     return state
 
 
-def _stalled(state: State, patience: int) -> bool:
-    """No better score for `patience` epochs, nor since the averaging of weights began."""
-    return state.epoch - max(state.best_epoch, state.average_epoch) >= patience
-
-
 def _keep_if_best(network: TwoStage, state: State, development: Rows) -> dict[str, float]:
     """Scores the mean of the weights, or the weights before there is one; keeps the best, of equals the last.
 
@@ -155,15 +150,17 @@ def _keep_if_best(network: TwoStage, state: State, development: Rows) -> dict[st
     """
     current = {name: value.clone() for name, value in network.state_dict().items()}
     if state.averaged:
-        state.average_epoch = state.average_epoch or state.epoch
         network.load_state_dict(current | state.mean)
     scores = score(network, development)
     if dist.is_initialized():  # rounding may differ between devices: what the first one says holds for all
         shared = torch.tensor(list(scores.values()), device=weights_device(network), dtype=torch.float64)
         dist.broadcast(shared, 0)
         scores = dict(zip(scores, shared.tolist(), strict=True))
-    if scores.get("dev_frame", 0.0) >= state.best_score:
-        state.best_score, state.best_epoch = scores.get("dev_frame", 0.0), state.epoch
+    reached = scores.get("dev_frame", 0.0)
+    if reached > state.best_score or not scores:
+        state.improved_epoch = state.epoch
+    if reached >= state.best_score:
+        state.best_score, state.best_epoch = reached, state.epoch
         state.best = {name: value.clone() for name, value in network.state_dict().items()}
     network.load_state_dict(current)
     return scores

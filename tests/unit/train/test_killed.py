@@ -35,7 +35,8 @@ def _start(existing, output, checkpoints):
     return subprocess.Popen([sys.executable, "-c", program, str(existing), str(output), str(checkpoints)])
 
 
-def test_a_killed_training_ends_bit_equal_to_one_never_killed(existing, tmp_path):
+def test_a_killed_training_ends_bit_equal_to_one_never_killed(existing, tmp_path, caplog):
+    caplog.set_level("INFO", logger="adsmu.train.training")
     whole, killed, checkpoints = tmp_path / "whole", tmp_path / "killed", tmp_path / "checkpoints"
     process = _start(existing, killed, checkpoints)
     for _ in range(6000):
@@ -47,8 +48,9 @@ def test_a_killed_training_ends_bit_equal_to_one_never_killed(existing, tmp_path
     assert not killed.exists()
     assert list(checkpoints.glob("*/state.safetensors"))
 
-    assert _start(existing, killed, checkpoints).wait() == 0
-    assert _start(existing, whole, tmp_path / "others").wait() == 0
+    for output, state in ((killed, checkpoints), (whole, tmp_path / "others")):
+        train_files(existing, None, None, output, mode="full", settings=SETTINGS, checkpoints=state)
+    assert "resumed after epoch" in caplog.text
     assert digest(killed) == digest(whole)
 
 

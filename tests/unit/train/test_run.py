@@ -15,7 +15,8 @@ from adsmu.files import digest
 from adsmu.train.model import load_model
 from adsmu.train.run import train_files
 
-TINY = {"hidden": 16, "domain_hidden": 8, "word_size": 16, "char_size": 8, "char_features": 8, "epochs": 16}
+SIZES = {"hidden": 16, "domain_hidden": 8, "word_size": 16, "char_size": 8, "char_features": 8}
+TINY = SIZES | {"epochs": 16, "batch_size": 16}
 TWO_STAGE = "adsmu.train.two_stage:TwoStageTrainer"
 
 
