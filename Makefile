@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 RUN    ?= runs/demo
 CHROMIUM ?= chromium
 
-.PHONY: run test lint tree types layers generated check bench picture clean
+.PHONY: run test lint tree types layers generated bench picture clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -3,6 +3,7 @@
 import errno
 import json
 import logging
+import os
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -261,6 +262,9 @@ def _exit_code(verdict: str) -> int:
 
 def main() -> None:
     """Runs the command; a BadInput ends it with one line and exit code 2."""
+    # A part of the user's own may stand in the folder the command is called from, as it may for the steps;
+    # last on the path, where it hides no installed module.
+    sys.path.append(os.getcwd())
     try:
         app()
     except BadInput as error:

@@ -23,11 +23,11 @@ ROUND = {
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-c", "from adsmu.cli import main; main()", *map(str, arguments)]
+    return [str(Path(sys.executable).with_name("adsmu")), *map(str, arguments)]
 
 
-def adsmu(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+def adsmu(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, cwd=cwd)
 
 
 def options(inputs, output: Path, *, needed: int, champion: Path | None = None) -> list[object]:
@@ -148,3 +148,14 @@ def test_a_champion_of_another_label_set_is_refused(inputs, tmp_path):
     assert "model.json" in done.stderr and "knows none of the intents" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_a_rule_may_stand_in_the_folder_the_command_is_called_from(inputs, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "def by_length(table):\n    return [f'{len(t)} words' for t in table['tokens']]\n"
+    )
+    given = options(inputs, Path("run"), needed=1, champion=inputs.knowing_champion)
+    done = adsmu(*given, "--rule", "mine:by_length", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    shapes = {stratum["shape"] for stratum in read_json(tmp_path / "run" / "evaluation.json")["strata"]}
+    assert "7 words" in shapes
