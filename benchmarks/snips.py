@@ -11,6 +11,7 @@ import gzip
 import json
 import logging
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,13 +23,14 @@ from scipy import stats
 
 from adsmu.data.columns import flatten, spans
 from adsmu.data.schema import SCHEMA, write_utterances
-from adsmu.files import digest, write_json
+from adsmu.files import digest
 from adsmu.train.model import load_model
 from adsmu.train.protocol import Predictions
 from adsmu.train.run import train_files
 from benchmarks.measure import record
 
 TRAINER = "adsmu.train.two_stage:TwoStageTrainer"
+DATA = Path("../shared/data/snips/snips.jsonl.gz")
 BARS = {"intent": 98.0, "slot_f1": 92.0, "sentence": 84.0}
 
 
@@ -73,7 +75,7 @@ def summary(values: list[float]) -> dict[str, Any]:
     return result
 
 
-def run(data: Path, vectors: Path | None, seeds: int, settings: dict[str, Any]) -> dict[str, Any]:
+def figures_of(data: Path, vectors: Path | None, seeds: int, settings: dict[str, Any]) -> dict[str, Any]:
     """Trains and measures one model a seed.
 
     Args:
@@ -123,34 +125,43 @@ def run(data: Path, vectors: Path | None, seeds: int, settings: dict[str, Any]) 
     }
 
 
-def main() -> None:
-    """Runs the benchmark and writes its record."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--data", type=Path, default=Path("../shared/data/snips/snips.jsonl.gz"))
-    options.add_argument("--vectors", type=Path, help="encoder folder: model.safetensors and vocab.txt")
-    options.add_argument("--seeds", type=int, default=3)
-    options.add_argument(
-        "--settings", type=json.loads, default={}, help="JSON; what differs from the defaults"
-    )
-    options.add_argument("--output", type=Path, default=Path("benchmarks/results/snips.json"))
-    chosen = options.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    figures = run(chosen.data, chosen.vectors, chosen.seeds, chosen.settings)
+def run(
+    data: Path = DATA, vectors: Path | None = None, seeds: int = 3, settings: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Measures the trainer on SNIPS.
+
+    Args:
+        data: `snips.jsonl.gz`.
+        vectors: Folder of an encoder whose word-piece table gives static vectors, or None.
+        seeds: How many models.
+        settings: What differs from the shipped defaults.
+
+    Returns:
+        The record.
+    """
+    figures = figures_of(data, vectors, seeds, settings or {})
     means = {key: figures["published_split"][key]["mean"] for key in BARS}
-    command = (
-        f"python -m benchmarks.snips{' --vectors FOLDER' if chosen.vectors else ''} --seeds {chosen.seeds}"
-    )
-    if chosen.settings:
-        command += f" --settings '{json.dumps(chosen.settings)}'"
-    result = record(
-        "SNIPS, published split, two-stage BiLSTM"
-        + (" with static word-piece vectors" if chosen.vectors else ""),
-        command,
+    command = "python -m benchmarks.snips" + (" --vectors FOLDER" if vectors else "") + f" --seeds {seeds}"
+    return record(
+        "SNIPS, published split, two-stage BiLSTM, static word-piece vectors where given",
+        command + (f" --settings '{json.dumps(settings)}'" if settings else ""),
         figures,
         ", ".join(f"{key} >= {bar}" for key, bar in BARS.items()),
         all(means[key] >= bar for key, bar in BARS.items()),
     )
-    write_json(result, chosen.output)
+
+
+def main() -> None:
+    """Runs the benchmark and prints its record; progress goes to standard error."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--data", type=Path, default=DATA)
+    options.add_argument("--vectors", type=Path, help="encoder folder: model.safetensors and vocab.txt")
+    options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--settings", type=json.loads, help="JSON: other than the defaults")
+    chosen = options.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    result = run(chosen.data, chosen.vectors, chosen.seeds, chosen.settings)
+    sys.stdout.write(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":
