@@ -69,7 +69,7 @@ def synthesize_and_write(folder: Path, selection: str) -> dict[str, Any]:
     Returns:
         The rows and the seconds of either.
     """
-    given = [read_utterances(folder / f"{name}.parquet") for name in ("utterances", "existing")]
+    given = [read_utterances(folder / f"{name}.parquet", encoded=True) for name in ("utterances", "existing")]
     strata = pq.read_table(folder / "strata.parquet")
     catalog = json.loads((folder / "catalog.json").read_text())
     begin = time.perf_counter()

@@ -73,7 +73,7 @@ def list_codes(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, np.ndar
     if isinstance(encoded, pa.ChunkedArray):  # combine_chunks keeps an empty column chunked
         encoded = pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), pa.array([], pa.string()))
     words = np.asarray(encoded.dictionary.to_pylist(), dtype=object)
-    return lengths, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32), words
+    return lengths, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False), words
 
 
 def list_column(values: np.ndarray, codes: np.ndarray, offsets: np.ndarray) -> pa.Array:
@@ -132,8 +132,11 @@ def spans(flat: Flat) -> Spans:
     begins = np.array([label.startswith("B-") for label in flat.labels], dtype=bool)
     inside = np.array([label.startswith("I-") for label in flat.labels], dtype=bool)
     start = np.flatnonzero(begins[flat.tags])
-    # A span ends at the first later position that does not continue it.
-    stops = np.append(np.flatnonzero(~inside[flat.tags]), len(flat.tags))
+    # A span ends with the run of I- tags behind it: at the last of them that the next one does not follow.
+    within = np.flatnonzero(inside[flat.tags])
+    last = np.append(within[np.flatnonzero(np.diff(within, append=-1) != 1)], len(flat.tags))
+    follows = np.append(inside[flat.tags[start[start + 1 < len(flat.tags)] + 1]], False)[: len(start)]
     row_of = np.searchsorted(flat.offsets, start, side="right") - 1
-    end = np.minimum(stops[np.searchsorted(stops, start, side="right")], flat.offsets[row_of + 1])
+    end = np.where(follows, last[np.searchsorted(last, start + 1)] + 1, start + 1)
+    end = np.minimum(end, flat.offsets[row_of + 1])
     return Spans(row_of, start, end, of_label[flat.tags[start]].astype(np.int32), names.astype(object))

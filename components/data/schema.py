@@ -37,6 +37,7 @@ SCHEMA = pa.schema(
 
 LISTS = ("tokens", "tags")
 ENCODED = pa.list_(pa.dictionary(pa.int32(), pa.string()))
+ENCODED_SCHEMA = pa.schema([field.with_type(ENCODED) if field.name in LISTS else field for field in SCHEMA])
 
 
 def read_utterances(path: str | Path, encoded: bool = False) -> pa.Table:
@@ -70,12 +71,11 @@ def write_utterances(table: pa.Table, path: str | Path) -> None:
     """Writes an utterance table, whole or not at all.
 
     Args:
-        table: Rows with the columns of `SCHEMA`; lists of dictionary-encoded strings (`ENCODED`) are written
-            as they are, and read back as lists of strings.
+        table: Rows with the columns of `SCHEMA` or of `ENCODED_SCHEMA`: the latter are written as they are,
+            and read back as lists of strings.
         path: The Parquet file to write.
     """
-    encoded = {field.name for field in table.schema if field.type == ENCODED}
-    wanted = pa.schema([field.with_type(ENCODED) if field.name in encoded else field for field in SCHEMA])
+    wanted = ENCODED_SCHEMA if ENCODED in table.schema.types else SCHEMA
     with written_whole(path) as temporary:
         pq.write_table(
             table.cast(wanted),

@@ -18,6 +18,7 @@ from adsmu.synthesize.keys import ranges, shape_keys
 from adsmu.synthesize.values import previous
 
 FEWEST_IN_CONTEXT = 3  # with fewer values after the same word, any value of the slot is taken
+BLOCK = 2**16  # rows that are put together at once, so that what they need stays small
 
 
 @dataclass(frozen=True)
@@ -88,40 +89,46 @@ def fill(request: Request) -> pa.Table:
     begins[found.start] = True
     at = np.flatnonzero(outside | begins)
     piece_offsets = np.searchsorted(at, flat.offsets)
-    span_of_piece = np.full(len(at), -1)
-    span_of_piece[begins[at]] = np.arange(len(found.start))
+    piece_start, pieces = piece_offsets[:-1], np.diff(piece_offsets)
+    span_count = np.bincount(found.row, minlength=len(templates))
+    first_span = np.cumsum(span_count) - span_count
+    place_of_span = np.searchsorted(at, found.start) - piece_start[found.row]
+    word = flat.tokens[at].astype(np.int64)
+    begin_tag = np.zeros(len(at), np.int32)
+    begin_tag[begins[at]] = 2 * found.slot + 1
+    entry_start = np.cumsum(lengths) - lengths
 
     template = np.repeat(np.arange(len(templates)), draws)
-    pieces_per_row = np.diff(piece_offsets)[template]
-    piece = ranges(piece_offsets[template], pieces_per_row)
-    entry = flat.tokens[at].astype(np.int64)[piece]
-    span = span_of_piece[piece]
-    filled = np.flatnonzero(span >= 0)
-    span = span[filled]
-    number = np.repeat(numbers, pieces_per_row)[filled]
-    pick = np.where(
-        number >= 0,
-        number // strides[span] % count[span],
-        (dice.random(len(span)) * count[span]).astype(np.int64),
-    )
-    entry[filled] = candidates[first[span] + pick]
-
-    slot = np.full(len(at), -1, dtype=np.int32)
-    slot[begins[at]] = found.slot
-    entry_start = np.cumsum(lengths) - lengths
-    length = lengths[entry]
-    position = ranges(entry_start[entry], length)
-    inside = np.ones(len(position), dtype=bool)
-    inside[np.cumsum(length) - length] = False
-    tag = np.repeat(2 * slot[piece] + 1, length)  # -1 outside slots
-    tag = np.where(tag > 0, tag + inside, 0)
+    parts = [(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int64))]
+    for start in range(0, len(template), BLOCK):
+        rows = template[start : start + BLOCK]
+        piece_ends = np.cumsum(pieces[rows])
+        piece = ranges(piece_start[rows], pieces[rows])
+        entry = word[piece]
+        span = ranges(first_span[rows], span_count[rows])
+        number = np.repeat(numbers[start : start + BLOCK], span_count[rows])
+        pick = np.where(
+            number >= 0,
+            number // strides[span] % count[span],
+            (dice.random(len(span)) * count[span]).astype(np.int64),
+        )
+        filled = np.repeat(piece_ends - pieces[rows], span_count[rows]) + place_of_span[span]
+        entry[filled] = candidates[first[span] + pick]
+        length = lengths[entry]
+        ends = np.cumsum(length)
+        goes_on = np.ones(ends[-1], dtype=bool)
+        goes_on[ends - length] = False
+        tag = np.repeat(begin_tag[piece], length)
+        tag += goes_on & (tag > 0)
+        tokens = codes[ranges(entry_start[entry], length)]
+        parts.append((tokens, tag, np.diff(ends[piece_ends - 1], prepend=0)))
+    tokens, tags, row_lengths = (np.concatenate(column) for column in zip(*parts, strict=True))
+    row_offsets = np.concatenate([[0], np.cumsum(row_lengths)])
     labels = ["O", *(f"{kind}-{name}" for name in found.names for kind in "BI")]
-    piece_ends = np.concatenate([[0], np.cumsum(length)])
-    row_offsets = piece_ends[np.concatenate([[0], np.cumsum(pieces_per_row)])]
     return pa.table(
         {
-            "tokens": _lists(codes[position], words, row_offsets),
-            "tags": _lists(tag, labels, row_offsets),
+            "tokens": _lists(tokens, words, row_offsets),
+            "tags": _lists(tags, labels, row_offsets),
             "stratum_id": templates["stratum_id"].take(pa.array(template)),
         }
     )
@@ -172,6 +179,7 @@ def _candidates(
     for (slot, _), seen in request.contexts.items():
         anywhere.setdefault(slot, set()).update(seen)
     pieces, before = previous(flat, found)
+    folded: dict[str, tuple[dict[str, int], np.ndarray]] = {}  # the place of each value, if no row shows it
     parts: dict[tuple[str, str], tuple[int, int]] = {}
     candidates: list[np.ndarray] = []
     total = 0
@@ -183,9 +191,14 @@ def _candidates(
             raise BadInput(
                 "a shape has this slot, but neither the catalog nor a row has a value", column=slot
             )
-        here, known = request.contexts.get((slot, piece), set()), anywhere.get(slot, set())
-        folded = [value.casefold() for value in request.values[slot]]
-        fits = np.array([value in here or value not in known for value in folded])
+        if slot not in folded:
+            places = {value.casefold(): place for place, value in enumerate(request.values[slot])}
+            known = anywhere.get(slot, set())
+            folded[slot] = places, np.array([value not in known for value in places])
+        places, fits = folded[slot][0], folded[slot][1].copy()
+        for value in request.contexts.get((slot, piece), ()):
+            if value in places:
+                fits[places[value]] = True
         chosen = entries[slot][fits] if fits.sum() >= FEWEST_IN_CONTEXT else entries[slot]
         parts[slot, piece] = (total, len(chosen))
         candidates.append(chosen)

@@ -22,7 +22,9 @@ def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     [5, 6, 0, 1, 2]
     """
     ends = np.cumsum(lengths)
-    return np.repeat(starts - (ends - lengths), lengths) + np.arange(ends[-1] if len(ends) else 0)
+    numbers = np.repeat(starts - (ends - lengths), lengths)
+    numbers += np.arange(len(numbers))
+    return numbers
 
 
 def text_keys(flat: Flat) -> np.ndarray:
@@ -34,7 +36,7 @@ def text_keys(flat: Flat) -> np.ndarray:
     Returns:
         uint64, one a row. Two different texts share a key with probability 2**-64.
     """
-    return _keys(_hashes(flat.words)[flat.tokens], flat.offsets)
+    return _keys(_hashes(flat.words), flat.tokens, flat.offsets[:-1], np.diff(flat.offsets))
 
 
 def value_keys(flat: Flat, found: Spans) -> np.ndarray:
@@ -47,9 +49,8 @@ def value_keys(flat: Flat, found: Spans) -> np.ndarray:
     Returns:
         uint64, one a span.
     """
-    lengths = found.end - found.start
-    words = _hashes(flat.words)[flat.tokens[ranges(found.start, lengths)]]
-    return _keys(words, np.concatenate([[0], np.cumsum(lengths)])) * _STEP + _hashes(found.names)[found.slot]
+    keys = _keys(_hashes(flat.words), flat.tokens, found.start, found.end - found.start)
+    return keys * _STEP + _hashes(found.names)[found.slot]
 
 
 def shape_keys(flat: Flat, found: Spans) -> np.ndarray:
@@ -66,7 +67,8 @@ def shape_keys(flat: Flat, found: Spans) -> np.ndarray:
     keep = np.array([label == "O" for label in flat.labels], dtype=bool)[flat.tags]
     keep[found.start] = True
     words[found.start] = ~_hashes(found.names)[found.slot]
-    return _keys(words[keep], np.concatenate([[0], np.cumsum(keep)])[flat.offsets])
+    offsets = np.concatenate([[0], np.cumsum(keep)])[flat.offsets]
+    return _keys(words[keep], np.arange(offsets[-1]), offsets[:-1], np.diff(offsets))
 
 
 def _hashes(words: np.ndarray) -> np.ndarray:
@@ -74,10 +76,13 @@ def _hashes(words: np.ndarray) -> np.ndarray:
     return pd.util.hash_array(folded, categorize=False)
 
 
-def _keys(hashes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """The polynomial of each segment's hashes, modulo 2**64; no segment is empty."""
-    if len(offsets) == 1:
-        return np.zeros(0, np.uint64)
-    lengths = np.diff(offsets)
-    powers = np.cumprod(np.full(int(lengths.max()), _STEP))
-    return np.add.reduceat(hashes * powers[ranges(np.zeros_like(lengths), lengths)], offsets[:-1])
+def _keys(hashes: np.ndarray, codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The polynomial of the hashes of each segment of codes, modulo 2**64."""
+    keys = np.zeros(len(starts), np.uint64)
+    power = np.ones(1, np.uint64)
+    longer: np.ndarray = np.arange(len(starts))
+    for place in range(int(lengths.max(initial=0))):
+        longer = longer[lengths[longer] > place]
+        power *= _STEP
+        keys[longer] += hashes[codes[starts[longer] + place]] * power
+    return keys

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from adsmu.data.catalog import Catalog, read_catalog
 from adsmu.data.columns import flatten, spans
 from adsmu.data.evaluation import read_evaluation
-from adsmu.data.schema import SCHEMA, read_utterances, validate, write_utterances
+from adsmu.data.schema import ENCODED, ENCODED_SCHEMA, SCHEMA, read_utterances, validate, write_utterances
 from adsmu.data.strata import read_strata
 from adsmu.errors import BadInput
 from adsmu.imports import load
@@ -27,6 +28,8 @@ POOL = 100  # rows of a stratum to select from, when ten times as many as wanted
 SPARE = 1.25  # the least pool, in rows wanted
 TRIES = 8  # times that what a stratum could not use is offered to the others
 
+OFFERED = pa.schema([ENCODED_SCHEMA.field(name) for name in ("tokens", "tags", "stratum_id")])
+
 log = logging.getLogger(__name__)
 
 
@@ -35,7 +38,8 @@ class Synthesized:
     """The rows of a round, and what did not go as asked.
 
     Attributes:
-        data: The rows that were given, and the new ones behind them.
+        data: The rows that were given, and the new ones behind them; encoded when those were
+            (`read_utterances`).
         added: For each active stratum id, its new rows.
         unspent: Rows of the budget that no stratum could use.
         unfillable: Active strata whose rows have no slot: their only text stands there already.
@@ -93,9 +97,9 @@ def synthesize_files(
         if value < 0:
             raise BadInput(f"{value} is below 0", file=name)
     made = synthesize(
-        read_utterances(utterances),
+        read_utterances(utterances, encoded=True),
         read_strata(strata),
-        read_utterances(existing),
+        read_utterances(existing, encoded=True),
         read_catalog(catalog),
         evaluation=read_evaluation(evaluation) if evaluation else None,
         round=round,
@@ -154,6 +158,8 @@ def synthesize(
     Raises:
         BadInput: A slot of a template has no value, or the generator's rows break a rule.
     """
+    given = ENCODED_SCHEMA if ENCODED in utterances.schema.types else SCHEMA
+    utterances, existing = (table.cast(ENCODED_SCHEMA) for table in (utterances, existing))
     active = strata.filter(pc.equal(strata["status"], "active"))
     ids = active["stratum_id"].to_pylist()
     side = "train" if round else "dev"
@@ -165,7 +171,7 @@ def synthesize(
     )
     old_train = existing.filter(pc.equal(existing["split"], "train"))
     seen_after = contexts(pa.concat_tables([user_train, old_train]).select(["tokens", "tags"]))
-    known = np.unique(np.concatenate([text_keys(flatten(table)) for table in (utterances, existing)]))
+    known = np.concatenate([text_keys(flatten(table)) for table in (utterances, existing)])
     present = utterances.filter(pc.equal(utterances["split"], side)).select(["tokens", "tags"])
     open_slots = frozenset(slot for slot, texts in allowed.items() if len(texts) >= MANY_VALUES)
 
@@ -191,21 +197,20 @@ def synthesize(
         rows = generator(request)
         if generator is not fill:
             rows = _checked(rows, ids)
+        rows = rows.select(["tokens", "tags", "stratum_id"]).cast(OFFERED)
         offered, offsets, keys = _offer(rows, ids, known, values, forbidden, check=generator is not fill)
         left_out += len(rows) - len(offered)
-        pool = Pool(offered, offsets, wanted, present, open_slots)
+        pool = Pool(rows.take(pa.array(offered)), offsets, wanted, present, open_slots)
         taken = selection(pool, np.random.default_rng(int(streams[1])))
-        chosen = offered.take(pa.array(taken))
         got = np.diff(np.searchsorted(taken, offsets))
         added += got
         usable &= got == wanted  # a stratum that fell short has no more texts to give
-        known = np.union1d(known, keys[taken])
-        chosen = _plain(chosen)
-        parts.append(chosen)
-        present = pa.concat_tables([present, chosen.select(["tokens", "tags"])])
+        known = np.concatenate([known, keys[taken]])
+        parts.append(pool.rows.take(pa.array(taken)))
+        present = pa.concat_tables([present, parts[-1].select(["tokens", "tags"])])
     new = _complete(parts, active, round, side, utterances["id"])
     return Synthesized(
-        data=pa.concat_tables([utterances.cast(SCHEMA), new]),
+        data=pa.concat_tables([utterances, new]).unify_dictionaries().cast(given),
         added={stratum: int(count) for stratum, count in zip(ids, added, strict=True)},
         unspent=budget - int(added.sum()),
         unfillable=unfillable,
@@ -262,7 +267,7 @@ def _offer(
     forbidden: dict[str, list[str]],
     *,
     check: bool,
-) -> tuple[pa.Table, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Leaves out rows with a known text, repeats, and (when asked) rows with a value of the other side.
 
     Returns:
@@ -270,9 +275,7 @@ def _offer(
     """
     flat = flatten(rows)
     keys = text_keys(flat)
-    fresh = np.zeros(len(rows), dtype=bool)
-    fresh[np.unique(keys, return_index=True)[1]] = True
-    fresh &= ~np.isin(keys, known)
+    fresh = ~pd.Series(np.concatenate([known, keys])).duplicated().to_numpy()[len(known) :]
     if check:
         found = spans(flat)
         apart = {slot: texts for slot, texts in forbidden.items() if slot not in values.closed}
@@ -281,7 +284,7 @@ def _offer(
     left = np.flatnonzero(fresh)
     left = left[np.argsort(place[left], kind="stable")]
     offsets = np.searchsorted(place[left], np.arange(len(ids) + 1))
-    return rows.take(pa.array(left)), offsets, keys[left]
+    return left, offsets, keys[left]
 
 
 def _catalog_keys(catalog: dict[str, list[str]]) -> np.ndarray:
@@ -296,22 +299,18 @@ def _catalog_keys(catalog: dict[str, list[str]]) -> np.ndarray:
     return value_keys(flat, spans(flat))
 
 
-def _plain(rows: pa.Table) -> pa.Table:
-    """The rows with lists of strings in the place of lists of dictionaries."""
-    columns = ["tokens", "tags", "stratum_id"]
-    return rows.select(columns).cast(pa.schema([SCHEMA.field(name) for name in columns]))
-
-
 def _complete(
     parts: list[pa.Table], active: pa.Table, round: int, side: str, ids: pa.ChunkedArray
 ) -> pa.Table:
     """The new rows with every column, by stratum, and ids that no row has."""
     if not parts:
-        return SCHEMA.empty_table()
+        return ENCODED_SCHEMA.empty_table()
     new = pa.concat_tables(parts)
     place = pc.index_in(new["stratum_id"], active["stratum_id"].combine_chunks()).to_numpy()
-    order = np.argsort(place, kind="stable")
-    new, place = new.take(pa.array(order)), pa.array(place[order])
+    if len(parts) > 1:
+        order = np.argsort(place, kind="stable")
+        new, place = new.take(pa.array(order)), place[order]
+    place = pa.array(place)
     prefix = f"synthetic-{round}-"
     numbers = [text.removeprefix(prefix) for text in ids.filter(pc.starts_with(ids, prefix)).to_pylist()]
     first = 1 + max((int(number) for number in numbers if number.isdecimal()), default=-1)
@@ -328,4 +327,4 @@ def _complete(
         "round": pa.repeat(pa.scalar(round, pa.int32()), len(new)),
         "weight": pa.repeat(pa.scalar(1.0, pa.float32()), len(new)),
     }
-    return pa.table(columns).cast(SCHEMA)
+    return pa.table(columns).cast(ENCODED_SCHEMA)

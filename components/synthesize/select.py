@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from scipy import sparse
 
@@ -70,21 +71,25 @@ def balanced(pool: Pool, dice: np.random.Generator) -> np.ndarray:
     free = np.ones(len(pool.rows), dtype=bool)
     free[ranges(pool.offsets[:-1], np.where(wanted == sizes, sizes, 0))] = False
     np.add.at(used, pairs[ranges(row_offsets[:-1], np.diff(row_offsets) * ~free)], 1)
-    choosing = np.flatnonzero(wanted < sizes)
+    choosing = np.flatnonzero(wanted < sizes).tolist()
+    left = {stratum: _side_by_side(pool, stratum, pairs, row_offsets, len(used)) for stratum in choosing}
+    used = np.append(used, 0)  # what pads a row that has fewer pairs than others
     for number in range(passes):
         for stratum in dice.permutation(choosing):
             step = _part(wanted[stratum], passes, number)
             if not step:
                 continue
-            rows = np.arange(pool.offsets[stratum], pool.offsets[stratum + 1])
-            rows = rows[free[rows]]
-            lengths = row_offsets[rows + 1] - row_offsets[rows]
-            totals = np.concatenate([[0], np.cumsum(used[pairs[ranges(row_offsets[rows], lengths)]])])
-            ends = np.cumsum(lengths)
-            cost = totals[ends] - totals[ends - lengths] + dice.random(len(rows))
-            taken = rows[np.argpartition(cost, step - 1)[:step]]
-            free[taken] = False
-            np.add.at(used, pairs[ranges(row_offsets[taken], row_offsets[taken + 1] - row_offsets[taken])], 1)
+            rows, of_rows = left[stratum]
+            cost = dice.random(len(rows))
+            for column in of_rows:
+                cost += used.take(column)
+            taken = np.argpartition(cost, step - 1)[:step]
+            free[rows[taken]] = False
+            np.add.at(used, of_rows[:, taken], 1)
+            used[-1] = 0
+            cost[taken] = -1
+            stay = np.flatnonzero(cost >= 0)
+            left[stratum] = rows.take(stay), of_rows.take(stay, axis=1)
     return np.flatnonzero(~free)
 
 
@@ -156,12 +161,22 @@ def _pairs(pool: Pool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         is_open = np.array([name in pool.open_slots for name in found.names], dtype=bool)[found.slot]
         keys.append((value_keys(flat, found)[is_open], found.row[is_open]))
     (ours, row), (theirs, _) = keys
-    distinct, pairs = np.unique(ours, return_inverse=True)
-    used = np.zeros(len(distinct))
-    if len(distinct):
-        place = np.minimum(np.searchsorted(distinct, theirs), len(distinct) - 1)
-        used += np.bincount(place[distinct[place] == theirs], minlength=len(distinct))
-    return pairs, np.searchsorted(row, np.arange(len(pool.rows) + 1)), used
+    pairs, distinct = pd.factorize(np.concatenate([ours, theirs]))
+    used = np.bincount(pairs[len(ours) :], minlength=len(distinct)).astype(float)
+    return pairs[: len(ours)], np.searchsorted(row, np.arange(len(pool.rows) + 1)), used
+
+
+def _side_by_side(
+    pool: Pool, stratum: int, pairs: np.ndarray, row_offsets: np.ndarray, padding: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of a stratum, and their pairs, a column a row: short ones are padded."""
+    rows = np.arange(pool.offsets[stratum], pool.offsets[stratum + 1])
+    lengths = row_offsets[rows + 1] - row_offsets[rows]
+    padded = np.full((len(rows), lengths.max()), padding)
+    padded[np.arange(lengths.max()) < lengths[:, None]] = pairs[
+        row_offsets[rows[0]] : row_offsets[rows[-1] + 1]
+    ]
+    return rows, np.ascontiguousarray(padded.T)
 
 
 def _part(total: int, parts: int, number: int) -> int:
