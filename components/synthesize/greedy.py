@@ -8,8 +8,9 @@ from scipy import sparse
 from adsmu.synthesize.keys import ranges
 
 BATCH, SPARSE_BATCH = 16, 128  # items whose gains are computed together
+BLOCK = 64  # items of a dense matrix that are read at once, so that they stay near the processor
 SPARSE_BELOW = 0.1  # share of entries that are not 0, below which a dense matrix is treated as a sparse one
-SLACK = 1 + 1e-5  # bounds are computed in single precision; it errs by less than this
+SLACK = 1 + 3e-5  # bounds are computed in single precision; it errs by less than this
 
 Matrix = Any  # a NumPy array or a SciPy sparse one
 
@@ -20,9 +21,8 @@ def lazy_greedy(features: Matrix, count: int, covered: np.ndarray | None = None)
     `f(X) = sum over features d of sqrt(sum over items i in X of features[i, d])` (Wei, Iyer and Bilmes 2014,
     the feature-based functions). f is monotone submodular, so greedy reaches at least 1 - 1/e of the best
     value (Nemhauser, Wolsey and Fisher 1978), and a gain computed earlier bounds the gain now, so that most
-    items need not be looked at again (lazy greedy, Minoux 1978). Where many such bounds are stale, all are
-    brought down at once by a second one: sqrt is concave, so what x adds to a feature with c covered is
-    at most x / (2 sqrt(c)), a single matrix product.
+    items need not be looked at again (lazy greedy, Minoux 1978). Where many such bounds are stale, they are
+    brought down together by a second one, which costs matrix products alone: `_bounds`.
 
     Args:
         features: Items by features, none negative.
@@ -36,9 +36,11 @@ def lazy_greedy(features: Matrix, count: int, covered: np.ndarray | None = None)
     [0, 2]
     """
     matrix = _sparse_if_mostly_zero(features)
-    single, roots = matrix.astype(np.float32), np.sqrt(matrix.astype(np.float32))
+    single = matrix.astype(np.float32)
+    largest = matrix.max(axis=0) if matrix.shape[0] else np.zeros(matrix.shape[1])
+    largest = largest.toarray().ravel() if sparse.issparse(largest) else largest
     held = np.zeros(matrix.shape[1]) if covered is None else covered.astype(np.float64)
-    bounds = _bounds(single, roots, held)
+    bounds = _bounds(single, np.arange(matrix.shape[0]), largest, held)
     batch = SPARSE_BATCH if sparse.issparse(matrix) else BATCH
     picks = np.zeros(count, dtype=np.int64)
     for step in range(count):
@@ -50,7 +52,7 @@ def lazy_greedy(features: Matrix, count: int, covered: np.ndarray | None = None)
             if not len(stale):
                 break
             if len(stale) > 2 * batch and best >= 0 and not refreshed:
-                bounds = np.minimum(bounds, _bounds(single, roots, held))
+                bounds[stale] = np.minimum(bounds[stale], _bounds(single, stale, largest, held))
                 refreshed = True
                 continue
             if len(stale) > batch:
@@ -76,14 +78,27 @@ def _sparse_if_mostly_zero(features: Matrix) -> Matrix:
     return sparse.csr_array((features.ravel()[at], column, start), shape=features.shape)
 
 
-def _bounds(single: Matrix, roots: Matrix, held: np.ndarray) -> np.ndarray:
-    """At least the gain of each item: exact (sqrt x) for features not covered, the tangent for the others."""
-    is_held = held > 0
-    slope = np.divide(0.5, np.sqrt(held), out=np.zeros_like(held), where=is_held)
-    bounds = single @ slope.astype(np.float32)
-    if not is_held.all():
-        bounds = bounds + roots @ (~is_held).astype(np.float32)
-    return bounds.astype(np.float64) * SLACK
+def _bounds(single: Matrix, items: np.ndarray, largest: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """At least the gain of each item.
+
+    To a feature that is not covered x adds sqrt(x). To one with c covered it adds at most
+    x / (2 sqrt(c)) - k x^2, the tangent of sqrt at c less a parabola: what the tangent is too large by,
+    divided by x^2, falls with x, so k is that of the largest x.
+    """
+    is_held = (held > 0) & (largest > 0)
+    root, most = np.sqrt(held, where=is_held, out=np.ones_like(held)), np.where(is_held, largest, 1)
+    slope = np.where(is_held, 0.5 / root, 0)
+    bend = np.where(is_held, (0.5 / root - 1 / (np.sqrt(held + most) + root)) / most, 0)
+    slope, bend, uncovered = (form.astype(np.float32) for form in (slope, bend, held <= 0))
+    bounds = np.zeros(len(items))
+    size = len(items) if sparse.issparse(single) else BLOCK
+    for start in range(0, len(items), max(size, 1)):
+        part = single[items[start : start + size]]
+        bound = part @ slope - (part * part) @ bend
+        if uncovered.any():
+            bound += np.sqrt(part) @ uncovered
+        bounds[start : start + size] = bound
+    return bounds * SLACK
 
 
 def _gains(matrix: Matrix, items: np.ndarray, held: np.ndarray) -> np.ndarray:
