@@ -1,8 +1,6 @@
 """Evaluate a million predictions over a thousand strata, champion and candidate."""
 
-import json
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,7 +20,7 @@ from adsmu.stratified_evaluate.gate import Rule
 from adsmu.stratified_evaluate.predictions import predictions_table, read_predictions
 from adsmu.stratified_evaluate.report import render_report
 from adsmu.train.protocol import Predictions
-from benchmarks.measure import peak_memory_of, record
+from benchmarks.measure import command_line, peak_memory_of, record
 
 NEW, OLD, STRATA, INTENTS = 800_000, 200_000, 1_000, 50
 REPEATS = 3
@@ -203,4 +201,4 @@ def run() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(run(), indent=2) + "\n")
+    command_line(run, __doc__)

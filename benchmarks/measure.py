@@ -1,5 +1,7 @@
 """What every benchmark shares: a fresh process that is timed and weighed, and the form of a record."""
 
+import argparse
+import json
 import multiprocessing
 import os
 import platform
@@ -9,6 +11,7 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 LIBRARIES = ("adsmu", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "torch")
@@ -73,3 +76,20 @@ def _run(pipe: Connection, function: Callable[..., Any], args: tuple[Any, ...]) 
     seconds = time.perf_counter() - begin
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss; see getrusage(2) of either system
     pipe.send((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, result))
+
+
+def command_line(run: Callable[[], Any], description: str | None) -> None:
+    """Measures, and prints the record as JSON or writes it to the file of the option `--output`.
+
+    Args:
+        run: Gives the record.
+        description: What the command says of itself.
+    """
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument("--output", type=Path, help="the file to write; without it the record is printed")
+    output = options.parse_args().output
+    text = json.dumps(run(), indent=2) + "\n"
+    if output:
+        output.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)

@@ -1,7 +1,10 @@
-"""Submodular selection beside apricot's lazy greedy, whose compilation is not counted."""
+"""Submodular selection beside apricot's lazy greedy, each called as a user calls it, in a warm process.
 
-import json
-import sys
+Apricot compiles its functions anew in every fit. The bar counts the whole call; the share that compiling
+takes is told apart, and what is left without it.
+"""
+
+import statistics
 import time
 import warnings
 from typing import Any
@@ -11,9 +14,10 @@ from apricot import FeatureBasedSelection
 from scipy import sparse
 
 from adsmu.synthesize.greedy import lazy_greedy
-from benchmarks.measure import record
+from benchmarks.measure import command_line, record
 
 ITEMS, FEATURES, COUNT = 5000, 2000, 300
+REPEATS = 3
 FASTER = 10
 
 
@@ -37,33 +41,40 @@ def run() -> list[dict[str, Any]]:
     full = np.random.default_rng(0).random((ITEMS, FEATURES))
     records = []
     for name, features in {"sparse": few, "dense, 1 % not 0": few.toarray(), "dense, none 0": full}.items():
-        begin = time.perf_counter()
-        apricot = _Timed(COUNT, "sqrt", optimizer="lazy").fit(features)
-        theirs = time.perf_counter() - begin - apricot.compiling
-        begin = time.perf_counter()
-        picks = lazy_greedy(features, COUNT)
-        ours = time.perf_counter() - begin
+        theirs, ours, compiling = [], [], []
+        for repeat in range(1 + REPEATS):  # the first warms both up
+            begin = time.perf_counter()
+            apricot = _Timed(COUNT, "sqrt", optimizer="lazy").fit(features)
+            middle = time.perf_counter()
+            picks = lazy_greedy(features, COUNT)
+            end = time.perf_counter()
+            if repeat:
+                theirs.append(middle - begin)
+                compiling.append(apricot.compiling)
+                ours.append(end - middle)
         values = [
             float(np.sqrt(np.asarray(features[chosen].sum(axis=0))).sum())
             for chosen in (picks, apricot.ranking)
         ]
+        call, own, share = (statistics.median(seconds) for seconds in (theirs, ours, compiling))
         figures = {
-            "ours": ours,
-            "apricot": theirs,
-            "compiling": apricot.compiling,
-            "times_faster": theirs / ours,
+            "seconds": own,
+            "apricot_seconds": call,
+            "apricot_compiling_seconds": share,
+            "times_faster": call / own,
+            "times_faster_without_compiling": (call - share) / own,
         }
         records.append(
             record(
                 f"select {COUNT} of {ITEMS} items by {FEATURES} features, {name}",
                 "python -m benchmarks.selection",
                 figures | {"value": values[0], "apricot_value": values[1]},
-                f"the same value as apricot's lazy greedy, at least {FASTER} times faster",
-                bool(np.isclose(*values, rtol=1e-9)) and theirs >= FASTER * ours,
+                f"the same value as apricot's lazy greedy, at least {FASTER} times faster than its fit",
+                bool(np.isclose(*values, rtol=1e-9)) and call >= FASTER * own,
             )
         )
     return records
 
 
 if __name__ == "__main__":
-    json.dump(run(), sys.stdout, indent=2)
+    command_line(run, __doc__)

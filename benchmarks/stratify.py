@@ -1,8 +1,6 @@
 """Stratify by exact shape, against the time pyarrow takes to read the same Parquet file."""
 
-import json
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,7 +14,7 @@ from adsmu.data.columns import flatten, list_column
 from adsmu.data.schema import SCHEMA, read_utterances, utterances, write_utterances
 from adsmu.stratify.shapes import exact, marks
 from adsmu.stratify.strata import stratify, stratify_files
-from benchmarks.measure import peak_memory_of, record
+from benchmarks.measure import command_line, peak_memory_of, record
 
 ROWS, SHAPES, SLOTS, WORDS, VALUES = 1_000_000, 5_000, 30, 800, 20_000
 REPEATS = 5
@@ -99,9 +97,9 @@ def timed(folder: str) -> dict[str, float]:
         return result
 
     take("read_table", lambda: pq.read_table(path / "user.parquet"))
-    user = take("read_and_check", lambda: read_utterances(path / "user.parquet"))
+    user = take("read_and_check", lambda: read_utterances(path / "user.parquet", encoded=True))
     take("group_by_shape", lambda: exact(marks(flatten(user))))
-    rows, _ = take("stratify", lambda: stratify(user, read_utterances(path / "test.parquet")))
+    rows, _ = take("stratify", lambda: stratify(user, read_utterances(path / "test.parquet", encoded=True)))
     take("write", lambda: write_utterances(rows, path / "utterances.parquet"))
     return seconds
 
@@ -135,10 +133,10 @@ def run() -> dict[str, Any]:
         "stratify by exact shape, 1,000,000 utterances",
         "python -m benchmarks.stratify",
         figures,
-        "the whole step without its writing takes at most 5 times as long as pyarrow reads the file, in 2 GB",
-        figures["step_without_writing_times_read"] <= BAR_TIMES and peak <= BAR_BYTES,
+        "reading, checking, grouping and writing take at most 5 times as long as pyarrow reads the file, in 2 GB",
+        figures["step_times_read"] <= BAR_TIMES and peak <= BAR_BYTES,
     )
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(run(), indent=2) + "\n")
+    command_line(run, __doc__)

@@ -37,7 +37,7 @@ def lazy_greedy(features: Matrix, count: int, covered: np.ndarray | None = None)
     """
     matrix = _sparse_if_mostly_zero(features)
     single = matrix.astype(np.float32)
-    largest = matrix.max(axis=0) if matrix.shape[0] else np.zeros(matrix.shape[1])
+    largest = single.max(axis=0) if matrix.shape[0] else np.zeros(matrix.shape[1])
     largest = largest.toarray().ravel() if sparse.issparse(largest) else largest
     held = np.zeros(matrix.shape[1]) if covered is None else covered.astype(np.float64)
     bounds = _bounds(single, np.arange(matrix.shape[0]), largest, held)
@@ -94,10 +94,10 @@ def _bounds(single: Matrix, items: np.ndarray, largest: np.ndarray, held: np.nda
     size = len(items) if sparse.issparse(single) else BLOCK
     for start in range(0, len(items), max(size, 1)):
         part = single[items[start : start + size]]
-        bound = part @ slope - (part * part) @ bend
+        if slope.any():
+            bounds[start : start + size] += part @ slope - (part * part) @ bend
         if uncovered.any():
-            bound += np.sqrt(part) @ uncovered
-        bounds[start : start + size] = bound
+            bounds[start : start + size] += np.sqrt(part) @ uncovered
     return bounds * SLACK
 
 
