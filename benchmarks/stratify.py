@@ -133,7 +133,7 @@ def run() -> dict[str, Any]:
         "stratify by exact shape, 1,000,000 utterances",
         "python -m benchmarks.stratify",
         figures,
-        "reading, checking, grouping and writing take at most 5 times as long as pyarrow reads the file, in 2 GB",
+        "reading, checking, grouping and writing take at most 5 times as long as pyarrow reads it, in 2 GB",
         figures["step_times_read"] <= BAR_TIMES and peak <= BAR_BYTES,
     )
 
