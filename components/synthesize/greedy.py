@@ -37,7 +37,7 @@ def lazy_greedy(features: Matrix, count: int, covered: np.ndarray | None = None)
     """
     matrix = _sparse_if_mostly_zero(features)
     single = matrix.astype(np.float32)
-    largest = single.max(axis=0) if matrix.shape[0] else np.zeros(matrix.shape[1])
+    largest: Any = single.max(axis=0) if matrix.shape[0] else np.zeros(matrix.shape[1])
     largest = largest.toarray().ravel() if sparse.issparse(largest) else largest
     held = np.zeros(matrix.shape[1]) if covered is None else covered.astype(np.float64)
     bounds = _bounds(single, np.arange(matrix.shape[0]), largest, held)
