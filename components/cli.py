@@ -102,7 +102,7 @@ def run(
     max_rounds: Annotated[int, typer.Option(help="The last round allowed.")] = 3,
     rows_per_stratum: Annotated[
         int, typer.Option(help="A round's budget, divided by the number of strata.")
-    ] = 4,
+    ] = 8,
     evaluation_rows: Annotated[int, typer.Option(help="Development rows written for each stratum.")] = 80,
     target: Annotated[
         float, typer.Option(help="Frame accuracy that strata and their mean must clear.")

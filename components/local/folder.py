@@ -27,7 +27,7 @@ class Parameters:
     """The update pipeline's parameters that `adsmu run` offers; the pipeline documents each."""
 
     max_rounds: int = 3
-    rows_per_stratum: int = 4
+    rows_per_stratum: int = 8
     evaluation_rows: int = 80
     target: float = 0.95
     margin: float = 0.02

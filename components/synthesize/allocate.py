@@ -17,6 +17,7 @@ from adsmu.imports import load
 
 Allocation = Callable[[pa.Table, dict[str, Any] | None, int], np.ndarray]
 
+FAILED = 4.0  # the weight of a stratum that failed, where an undecided one has 1
 FLOOR = 0.05  # the least weight of a stratum by failure_rate: what passes is not forgotten
 
 
@@ -50,19 +51,20 @@ def natural(strata: pa.Table, evaluation: dict[str, Any] | None, budget: int) ->
 
 
 def failing(strata: pa.Table, evaluation: dict[str, Any] | None, budget: int) -> np.ndarray:
-    """The same for each stratum that failed or is undecided, nothing for others.
+    """Nothing for strata that passed; `FAILED` times as much for a failed one as for an undecided one.
 
     Where none is left (or nothing was evaluated yet) all share that were not given up. Args and returns as
     `equal`.
 
-    >>> verdicts = {"a": "pass", "b": "fail"}
+    >>> verdicts = {"a": "pass", "b": "fail", "c": "undecided"}
     >>> judged = [{"stratum_id": stratum, "verdict": verdict} for stratum, verdict in verdicts.items()]
-    >>> failing(pa.table({"stratum_id": ["a", "b"]}), {"strata": judged}, 5).tolist()
-    [0, 5]
+    >>> failing(pa.table({"stratum_id": list(verdicts)}), {"strata": judged}, 5).tolist()
+    [0, 4, 1]
     """
+    share = {"fail": FAILED, "undecided": 1.0}
     entries = _entries(strata, evaluation)
-    weights = np.array([entry.get("verdict", "undecided") in ("fail", "undecided") for entry in entries])
-    return _spread(weights.astype(float), strata, evaluation, budget)
+    weights = np.array([share.get(entry.get("verdict", "undecided"), 0.0) for entry in entries])
+    return _spread(weights, strata, evaluation, budget)
 
 
 def failure_rate(strata: pa.Table, evaluation: dict[str, Any] | None, budget: int) -> np.ndarray:

@@ -15,7 +15,7 @@ def synthesize(
     data: Output[Dataset],
     evaluation: Input[Artifact] = None,
     round: int = 1,
-    rows_per_stratum: int = 4,
+    rows_per_stratum: int = 8,
     allocation: str = "equal",
     selection: str = "balanced",
     generator: str = "fill",

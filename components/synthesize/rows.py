@@ -65,7 +65,7 @@ def synthesize_files(
     *,
     evaluation: str | Path | None = None,
     round: int = 1,
-    rows_per_stratum: int = 4,
+    rows_per_stratum: int = 8,
     allocation: str = "equal",
     selection: str = "balanced",
     generator: str = "fill",

@@ -218,7 +218,7 @@ def update(
     catalog: str,
     champion: str,
     max_rounds: int = 3,
-    rows_per_stratum: int = 4,
+    rows_per_stratum: int = 8,
     evaluation_rows: int = 80,
     target: float = 0.95,
     margin: float = 0.02,

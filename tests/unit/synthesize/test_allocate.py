@@ -35,9 +35,9 @@ def test_a_budget_is_spent_to_the_row_and_the_order_of_strata_does_not_matter(na
     assert (ALLOCATIONS[name](strata.take(order), evaluation, budget) == shares[order]).all()
 
 
-def test_failing_gives_to_failed_and_undecided_strata_only():
+def test_failing_gives_most_to_failed_strata_some_to_undecided_ones_and_nothing_to_others():
     strata, evaluation = tables([(1, 0, verdict, 0.5) for verdict in VERDICTS])
-    assert ALLOCATIONS["failing"](strata, evaluation, 10).tolist() == [0, 5, 5, 0]
+    assert ALLOCATIONS["failing"](strata, evaluation, 10).tolist() == [0, 8, 2, 0]
 
 
 def test_without_an_evaluation_failing_is_equal():

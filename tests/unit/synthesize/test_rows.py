@@ -201,7 +201,9 @@ def test_an_evaluation_steers_the_allocation(files, tmp_path):
     ]
     evaluation = dict.fromkeys(KEYS) | {"format": 1, "rounds": [], "strata": judged}
     (tmp_path / "evaluation").write_text(json.dumps(evaluation))
-    made = synthesize_files(*files, evaluation=tmp_path / "evaluation", allocation="failing")
+    made = synthesize_files(
+        *files, evaluation=tmp_path / "evaluation", allocation="failing", rows_per_stratum=4
+    )
     assert made.added == {"s1": 0, "s2": 8}
 
 
