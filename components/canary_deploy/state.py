@@ -1,0 +1,231 @@
+"""What is carried from look to look, so that a decision costs what is new and not all that was ever seen.
+
+Every array may have dimensions of its own before the strata: many rollouts are then carried side by side.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from adsmu.canary_deploy import mean, shadow
+from adsmu.canary_deploy.harm import RATIOS, TWO_SIDED, Mixture, log_growth, share_of, with_all
+from adsmu.canary_deploy.plan import Evidence, Labels, Look, Traffic
+
+METRICS = ("wrong", "errors", "slow", "shadow")
+"""In what a canary can be worse: wrong answers, errors, slow answers, and wrong ones among shadow pairs."""
+
+WEIGHTS = np.array([0.5, 0.1, 0.1, 0.1])
+"""The part of alpha that each metric may spend."""
+
+SPLIT, COVERAGE = 0.1, 0.1
+"""The parts of alpha of the two tests whether the evidence is what it should be; with `WEIGHTS`, 1 in all."""
+
+ALL = 0.15
+"""The part of a metric's alpha for all strata together; the rest is shared out evenly among them."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One look in arrays, the canary first where there are two variants.
+
+    Attributes:
+        share: As configured, one number or one a rollout.
+        traffic: (3, 2, ..., strata): requests, errors, slow answers, of either variant.
+        labels: (groups, 3, 2, ..., strata): due, labelled, correct, a group for each share they were served
+            at.
+        pairs: (2, ..., strata): worse, better.
+    """
+
+    share: np.ndarray
+    traffic: np.ndarray
+    labels: np.ndarray
+    pairs: np.ndarray
+
+
+@dataclass(frozen=True)
+class State:
+    """The e-processes and sums after some looks.
+
+    Attributes:
+        looks: How many.
+        share: The share of the latest.
+        looks_at_share: Looks since the share last changed.
+        requests_at_share: The canary's requests in them.
+        harm: Wrong, errors, slow: (3, ..., strata and all).
+        split: (...).
+        coverage: (..., strata and all).
+        mean: What `mean.differences` added up to, (4, ..., strata).
+        correct: (2, ..., strata).
+        labelled: (2, ..., strata).
+        pairs: (2, ..., strata).
+        log_harm: The highest that each weighted e-process of harm ever was, (4, ..., strata and all).
+        log_rollback: The highest that their sum ever was.
+        log_split: The same of the split.
+        log_coverage: The same of the coverage, strata and all together.
+    """
+
+    looks: int
+    share: np.ndarray
+    looks_at_share: np.ndarray
+    requests_at_share: np.ndarray
+    harm: Mixture
+    split: Mixture
+    coverage: Mixture
+    mean: np.ndarray
+    correct: np.ndarray
+    labelled: np.ndarray
+    pairs: np.ndarray
+    log_harm: np.ndarray
+    log_rollback: np.ndarray
+    log_split: np.ndarray
+    log_coverage: np.ndarray
+
+
+def begin(strata: int, rollouts: tuple[int, ...] = ()) -> State:
+    """The state before the first look.
+
+    Args:
+        strata: How many.
+        rollouts: The dimensions of rollouts carried side by side; none for one.
+
+    >>> begin(3).harm.looks.shape
+    (3, 4)
+    """
+    zeros, rows = np.zeros((2, *rollouts, strata), dtype=np.int64), (*rollouts, strata + 1)
+    none = np.zeros(rollouts, dtype=np.int64)
+    never = np.full(rollouts, -np.inf)
+    return State(
+        looks=0,
+        share=np.full(rollouts, np.nan),
+        looks_at_share=none,
+        requests_at_share=none,
+        harm=Mixture.begin((3, *rows), len(RATIOS)),
+        split=Mixture.begin(rollouts, len(TWO_SIDED)),
+        coverage=Mixture.begin(rows, len(TWO_SIDED)),
+        mean=np.zeros((4, *rollouts, strata)),
+        correct=zeros,
+        labelled=zeros,
+        pairs=zeros,
+        log_harm=np.full((len(METRICS), *rows), -np.inf),
+        log_rollback=never,
+        log_split=never,
+        log_coverage=never,
+    )
+
+
+def observed(look: Look) -> Observed:
+    """One look of one rollout in arrays."""
+    none = (0,) * len(look.canary.requests)
+    return Observed(
+        np.array(look.share),
+        np.array(
+            [[getattr(arm, name) for arm in (look.canary, look.champion)] for name in Traffic.__annotations__]
+        ),
+        np.array(
+            [
+                [
+                    [getattr(arm, name) for arm in (group.canary, group.champion)]
+                    for name in Labels.__annotations__
+                ]
+                for group in look.labels
+            ],
+            dtype=np.int64,
+        ).reshape(len(look.labels), 3, 2, len(none)),
+        np.array((look.shadow.worse, look.shadow.better) if look.shadow else (none, none)),
+    )
+
+
+def update(state: State, look: Look | Observed) -> State:
+    """The state after one more look; costs what the look holds, however many came before.
+
+    Per stratum, wrong answers, errors and slow answers each have a harm test, whose chance is the share of
+    the requests (for wrong answers: of the labelled ones) that the canary really had in that stratum.
+    The split is tested the same way, both ways: the canary's requests among all, against the configured
+    share. So is the coverage: the canary's requests that lack a due label among all that do (or that have
+    one, whichever are fewer), against the canary's share of what was due.
+
+    Args:
+        state: After the looks before.
+        look: What is new.
+
+    Returns:
+        A new state.
+
+    Five failures of five are the canary's, of which a twentieth were to be expected:
+
+    >>> a = Traffic((5,), (5,), (0,)), Traffic((95,), (0,), (0,))
+    >>> round(float(update(begin(1), Look(0.05, *a)).log_rollback), 2)
+    3.28
+    """
+    new = observed(look) if isinstance(look, Look) else look
+    requests, errors, slow = new.traffic
+    canary, everyone = requests[0].sum(axis=-1), requests.sum(axis=(0, -1))
+    same = new.share == state.share
+    growths, saids = [], []
+    wrong_growth = np.zeros(state.harm.log_sums.shape[1:])
+    wrong_said = np.zeros(state.harm.looks.shape[1:], dtype=bool)
+    coverage_growth = np.zeros(state.coverage.log_sums.shape)
+    coverage_said = np.zeros(state.coverage.looks.shape, dtype=bool)
+    sums, all_labelled, all_correct = state.mean, state.labelled, state.correct
+    for due, labelled, correct in new.labels:
+        growth, said = _grown(labelled - correct, labelled, RATIOS)
+        wrong_growth, wrong_said = wrong_growth + growth, wrong_said | said
+        missing = due - labelled
+        fewer = np.where(missing.sum(axis=0) <= labelled.sum(axis=0), missing, labelled)
+        growth, said = _grown(fewer, due, TWO_SIDED)
+        coverage_growth, coverage_said = coverage_growth + growth, coverage_said | said
+        sums = sums + mean.differences(correct, labelled)
+        all_labelled, all_correct = all_labelled + labelled, all_correct + correct
+    for failures in (errors, slow):
+        growth, said = _grown(failures, requests, RATIOS)
+        growths.append(growth)
+        saids.append(said)
+    harm = state.harm.after(np.stack([wrong_growth, *growths]), np.stack([wrong_said, *saids]))
+    split = state.split.after(log_growth(canary, everyone, new.share, TWO_SIDED), everyone > 0)
+    coverage = state.coverage.after(coverage_growth, coverage_said)
+    pairs = state.pairs + new.pairs
+    both = with_all(pairs, axis=-1)
+    log_harm = np.concatenate([harm.log_e(), shadow.log_e(*both)[None]])
+    parts = _parts(log_harm.shape[-1] - 1)
+    metrics = np.log(WEIGHTS).reshape(-1, *(1,) * (log_harm.ndim - 1))
+    log_harm = log_harm + metrics + parts
+    rollback = np.logaddexp.reduce(np.logaddexp.reduce(log_harm, axis=-1), axis=0)
+    return State(
+        looks=state.looks + 1,
+        share=new.share,
+        looks_at_share=np.where(same, state.looks_at_share, 0) + 1,
+        requests_at_share=np.where(same, state.requests_at_share, 0) + canary,
+        harm=harm,
+        split=split,
+        coverage=coverage,
+        mean=sums,
+        correct=all_correct,
+        labelled=all_labelled,
+        pairs=pairs,
+        log_harm=np.maximum(state.log_harm, log_harm),
+        log_rollback=np.maximum(state.log_rollback, rollback),
+        log_split=np.maximum(state.log_split, split.log_e() + np.log(SPLIT)),
+        log_coverage=np.maximum(
+            state.log_coverage, np.logaddexp.reduce(coverage.log_e() + parts, axis=-1) + np.log(COVERAGE)
+        ),
+    )
+
+
+def after(evidence: Evidence) -> State:
+    """The state after all looks of an evidence."""
+    state = begin(len(evidence.strata))
+    for look in evidence.looks:
+        state = update(state, look)
+    return state
+
+
+def _grown(failures: np.ndarray, requests: np.ndarray, ratios: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The growth of each stratum and of all together, and whether the look says anything of them."""
+    share, trials = share_of(*requests), failures.sum(axis=0)
+    said = (trials > 0) & (share > 0) & (share < 1)
+    growth = np.where(said[..., None], log_growth(failures[0], trials, share, ratios), 0.0)
+    return with_all(growth, axis=-2), np.concatenate([said, said.any(axis=-1, keepdims=True)], axis=-1)
+
+
+def _parts(strata: int) -> np.ndarray:
+    return np.log(np.append(np.full(strata, (1 - ALL) / strata), ALL))
