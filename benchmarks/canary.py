@@ -94,7 +94,9 @@ class Ours:
         """Which rollouts are rolled back now, and which are promoted."""
         self.state = update(self.state, look)
         found = findings(PLAN, self.state)
-        return found.harmed, ready & found.fit & (not self.withheld)
+        sound = ready & ~(found.harmed | found.split_wrong | found.coverage_wrong)
+        proven = found.labels_enough & found.proven & found.strata_proven.all(axis=-1)
+        return found.harmed, sound & proven & (not self.withheld)
 
 
 class ZTest:
@@ -318,8 +320,8 @@ def run() -> list[dict[str, Any]]:
             command,
             figures,  # type: ignore[arg-type]
             "no difference: at most 1 % rolled back, however many looks; 20 points lost in one of 5 strata "
-            "at 1,000 requests a look: at least 99 % rolled back, median look at most 4; at the margin, or with "
-            "those 20 points lost: at most 5 % promoted",
+            "at 1,000 requests a look: at least 99 % rolled back, median look at most 4; at the margin, or "
+            "with those 20 points lost: at most 5 % promoted",
             met,
         ),
         record(

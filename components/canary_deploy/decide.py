@@ -5,12 +5,13 @@ with 1/alpha. Weights that sum to at most 1 make the sum one e-process more, und
 (Vovk and Wang 2021, "E-values: calibration, combination and applications"), and it is never less than the
 greatest part, which is what Bonferroni would look at. So a canary that is no worse in anything is rolled
 back, or held for a wrong split or coverage, with a probability of at most alpha, however long and often one
-looks.
+looks. The sum asks more of late labels than each part does: that they do not depend on what was seen of the
+same requests before, whether they were slow, say.
 """
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from adsmu.canary_deploy.plan import Evidence, Plan
 from adsmu.canary_deploy.state import METRICS, State, after
 from adsmu.errors import BadInput
 
-ACTIONS = ("advance", "hold", "roll_back", "promote", "inconclusive")
+Action = Literal["advance", "hold", "roll_back", "promote", "inconclusive"]
 
 NAMED = 3
 """How many strata a reason names."""
@@ -36,7 +37,7 @@ class Decision:
         figures: What it was decided by, as JSON; e-values as their decimal logarithms, with six digits.
     """
 
-    action: str
+    action: Action
     reasons: tuple[str, ...]
     figures: dict[str, Any]
 
@@ -64,12 +65,6 @@ class Findings:
     labels_enough: np.ndarray
     proven: np.ndarray
     strata_proven: np.ndarray
-
-    @property
-    def fit(self) -> np.ndarray:
-        """Nothing speaks against the canary, and all is proven that a promotion asks for."""
-        sound = ~(self.harmed | self.split_wrong | self.coverage_wrong)
-        return sound & self.labels_enough & self.proven & self.strata_proven.all(axis=-1)
 
 
 def findings(plan: Plan, state: State) -> Findings:
@@ -142,7 +137,7 @@ def decide(plan: Plan, evidence: Evidence, state: State | None = None) -> Decisi
 
 def _action(
     plan: Plan, evidence: Evidence, state: State, found: Findings, share: float
-) -> tuple[str, list[str]]:
+) -> tuple[Action, list[str]]:
     if found.harmed:
         return "roll_back", [f"the canary is worse: {_worse(plan, evidence, state)}"]
     last = share == plan.steps[-1]

@@ -127,3 +127,34 @@ def share_of(canary: np.ndarray, champion: np.ndarray) -> np.ndarray:
     """
     both = canary + champion
     return canary / np.maximum(both, 1)
+
+
+def strata_growth(
+    failures: np.ndarray, requests: np.ndarray, ratios: np.ndarray = RATIOS
+) -> tuple[np.ndarray, np.ndarray]:
+    """The harm test's growth in one look, in each stratum and in all together.
+
+    A failure is whatever must not be more frequent for the canary: a wrong answer among the labelled ones, an
+    error, an answer later than the objective. One test serves them all; the chance of a failure to be the
+    canary's is its share of the requests in that stratum. See `log_growth` for formula, assumptions and
+    source.
+
+    Args:
+        failures: Of either variant, (2, ..., strata), the canary's first.
+        requests: Those that could fail.
+        ratios: See `log_growth`.
+
+    Returns:
+        The growth, (..., strata and all, ratios), and whether the look says anything, (..., strata and all):
+        not without a failure, nor where one variant had no request.
+
+    Nine failures of 10 are the canary's, which had half of the requests; the second stratum saw none:
+
+    >>> growth, said = strata_growth(np.array([[9, 0], [1, 0]]), np.array([[50, 50], [50, 50]]))
+    >>> growth.max(axis=-1).round(2).tolist(), said.tolist()
+    ([3.5, 0.0, 3.5], [True, False, True])
+    """
+    share, trials = share_of(*requests), failures.sum(axis=0)
+    said = (trials > 0) & (share > 0) & (share < 1)
+    growth = np.where(said[..., None], log_growth(failures[0], trials, share, ratios), 0.0)
+    return with_all(growth, axis=-2), np.concatenate([said, said.any(axis=-1, keepdims=True)], axis=-1)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from adsmu.canary_deploy import mean, shadow
-from adsmu.canary_deploy.harm import RATIOS, TWO_SIDED, Mixture, log_growth, share_of, with_all
+from adsmu.canary_deploy.harm import RATIOS, TWO_SIDED, Mixture, strata_growth, with_all
 from adsmu.canary_deploy.plan import Evidence, Labels, Look, Traffic
+from adsmu.canary_deploy.split import coverage_growth, split_growth
 
 METRICS = ("wrong", "errors", "slow", "shadow")
 """In what a canary can be worse: wrong answers, errors, slow answers, and wrong ones among shadow pairs."""
@@ -138,12 +139,6 @@ def observed(look: Look) -> Observed:
 def update(state: State, look: Look | Observed) -> State:
     """The state after one more look; costs what the look holds, however many came before.
 
-    Per stratum, wrong answers, errors and slow answers each have a harm test, whose chance is the share of
-    the requests (for wrong answers: of the labelled ones) that the canary really had in that stratum.
-    The split is tested the same way, both ways: the canary's requests among all, against the configured
-    share. So is the coverage: the canary's requests that lack a due label among all that do (or that have
-    one, whichever are fewer), against the canary's share of what was due.
-
     Args:
         state: After the looks before.
         look: What is new.
@@ -159,30 +154,20 @@ def update(state: State, look: Look | Observed) -> State:
     """
     new = observed(look) if isinstance(look, Look) else look
     requests, errors, slow = new.traffic
-    canary, everyone = requests[0].sum(axis=-1), requests.sum(axis=(0, -1))
     same = new.share == state.share
-    growths, saids = [], []
-    wrong_growth = np.zeros(state.harm.log_sums.shape[1:])
-    wrong_said = np.zeros(state.harm.looks.shape[1:], dtype=bool)
-    coverage_growth = np.zeros(state.coverage.log_sums.shape)
-    coverage_said = np.zeros(state.coverage.looks.shape, dtype=bool)
+    # Labels come in groups, each a look of its own for its tests; the product of their ratios is one step.
+    wrong = np.zeros(state.harm.log_sums.shape[1:]), np.zeros(state.harm.looks.shape[1:], dtype=bool)
+    coverage = np.zeros(state.coverage.log_sums.shape), np.zeros(state.coverage.looks.shape, dtype=bool)
     sums, all_labelled, all_correct = state.mean, state.labelled, state.correct
     for due, labelled, correct in new.labels:
-        growth, said = _grown(labelled - correct, labelled, RATIOS)
-        wrong_growth, wrong_said = wrong_growth + growth, wrong_said | said
-        missing = due - labelled
-        fewer = np.where(missing.sum(axis=0) <= labelled.sum(axis=0), missing, labelled)
-        growth, said = _grown(fewer, due, TWO_SIDED)
-        coverage_growth, coverage_said = coverage_growth + growth, coverage_said | said
+        wrong = _both(wrong, strata_growth(labelled - correct, labelled))
+        coverage = _both(coverage, coverage_growth(due, labelled))
         sums = sums + mean.differences(correct, labelled)
         all_labelled, all_correct = all_labelled + labelled, all_correct + correct
-    for failures in (errors, slow):
-        growth, said = _grown(failures, requests, RATIOS)
-        growths.append(growth)
-        saids.append(said)
-    harm = state.harm.after(np.stack([wrong_growth, *growths]), np.stack([wrong_said, *saids]))
-    split = state.split.after(log_growth(canary, everyone, new.share, TWO_SIDED), everyone > 0)
-    coverage = state.coverage.after(coverage_growth, coverage_said)
+    growths, saids = zip(wrong, strata_growth(errors, requests), strata_growth(slow, requests), strict=True)
+    harm = state.harm.after(np.stack(growths), np.stack(saids))
+    split = state.split.after(*split_growth(requests, new.share))
+    covered = state.coverage.after(*coverage)
     pairs = state.pairs + new.pairs
     both = with_all(pairs, axis=-1)
     log_harm = np.concatenate([harm.log_e(), shadow.log_e(*both)[None]])
@@ -194,10 +179,10 @@ def update(state: State, look: Look | Observed) -> State:
         looks=state.looks + 1,
         share=new.share,
         looks_at_share=np.where(same, state.looks_at_share, 0) + 1,
-        requests_at_share=np.where(same, state.requests_at_share, 0) + canary,
+        requests_at_share=np.where(same, state.requests_at_share, 0) + requests[0].sum(axis=-1),
         harm=harm,
         split=split,
-        coverage=coverage,
+        coverage=covered,
         mean=sums,
         correct=all_correct,
         labelled=all_labelled,
@@ -206,7 +191,7 @@ def update(state: State, look: Look | Observed) -> State:
         log_rollback=np.maximum(state.log_rollback, rollback),
         log_split=np.maximum(state.log_split, split.log_e() + np.log(SPLIT)),
         log_coverage=np.maximum(
-            state.log_coverage, np.logaddexp.reduce(coverage.log_e() + parts, axis=-1) + np.log(COVERAGE)
+            state.log_coverage, np.logaddexp.reduce(covered.log_e() + parts, axis=-1) + np.log(COVERAGE)
         ),
     )
 
@@ -219,12 +204,10 @@ def after(evidence: Evidence) -> State:
     return state
 
 
-def _grown(failures: np.ndarray, requests: np.ndarray, ratios: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The growth of each stratum and of all together, and whether the look says anything of them."""
-    share, trials = share_of(*requests), failures.sum(axis=0)
-    said = (trials > 0) & (share > 0) & (share < 1)
-    growth = np.where(said[..., None], log_growth(failures[0], trials, share, ratios), 0.0)
-    return with_all(growth, axis=-2), np.concatenate([said, said.any(axis=-1, keepdims=True)], axis=-1)
+def _both(
+    one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    return one[0] + other[0], one[1] | other[1]
 
 
 def _parts(strata: int) -> np.ndarray:

@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from adsmu.canary_deploy.decide import decide, findings
+from adsmu.canary_deploy.decide import Action, decide, findings
 from adsmu.canary_deploy.plan import (
     Evidence,
     Labels,
@@ -223,6 +226,36 @@ def test_what_does_not_belong_together_is_refused():
         decide(PLAN, evidence(a_look(0.3)))
     with pytest.raises(BadInput, match="the state is of 0 looks, the evidence has 1"):
         decide(PLAN, evidence(a_look(0.5)), begin(3))
+
+
+@st.composite
+def any_look(draw):
+    def three(bounds=(30,) * 3):
+        return tuple(draw(st.integers(0, bound)) for bound in bounds)
+
+    def traffic():
+        requests = three()
+        return Traffic(requests, three(requests), three(requests))
+
+    def labels():
+        due = three()
+        labelled = three(due)
+        return Labels(due, labelled, three(labelled))
+
+    share = draw(st.sampled_from((0.0, *PLAN.steps)))
+    served = tuple(Served(labels(), labels()) for _ in range(draw(st.integers(0, 2))))
+    pairs = Pairs(three(), three()) if draw(st.booleans()) else None
+    return Look(share, traffic(), traffic(), served, pairs)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(any_look(), max_size=4))
+def test_any_evidence_has_a_decision_with_reasons_that_json_can_hold(looks):
+    decision = decide(PLAN, evidence(*looks))
+    assert decision.action in get_args(Action)
+    assert decision.reasons
+    assert json.loads(json.dumps(decision.to_json(), allow_nan=False)) == decision.to_json()
+    assert evidence_from_json(json.loads(json.dumps(to_json(evidence(*looks))))) == evidence(*looks)
 
 
 def test_alpha_is_spent_once():
