@@ -262,25 +262,37 @@ def test_alpha_is_spent_once():
     assert WEIGHTS.sum() + SPLIT + COVERAGE == pytest.approx(1)
 
 
-def test_alike_variants_are_seldom_rolled_back_or_held_however_often_one_looks():
-    rng, runs = np.random.default_rng(0), 300
-    state, zeros = begin(3, (runs,)), np.zeros((2, runs, 3), dtype=int)
-    for look in range(150):
+def simulated(looks, champion, loss, requests=100, runs=300):
+    """What the tests say after each look of a ramp, of rollouts side by side."""
+    rng = np.random.default_rng(0)
+    state, pairs = begin(3, (runs,)), np.zeros((2, runs, 3), dtype=int)
+    for look in range(looks):
         share = min(0.05 * 2 ** (look // 5), 0.5)
-        canary = rng.binomial(100, share, (runs, 3))
-        counts = np.stack([canary, 100 - canary])
+        canary = rng.binomial(requests, share, (runs, 3))
+        counts = np.stack([canary, requests - canary])
         labelled = rng.binomial(counts, 0.7)
-        right = 0.9 - 0.2 * look / 150
-        state = update(
-            state,
-            Observed(
-                np.full(runs, share),
-                np.stack([counts, rng.binomial(counts, 0.02), rng.binomial(counts, 0.05)]),
-                np.stack([counts, labelled, rng.binomial(labelled, right)])[None],
-                zeros,
-            ),
-        )
-    found = findings(PLAN, state)
+        right = np.array([champion(look) - np.array(loss), np.full(3, champion(look))])[:, None]
+        labels = np.stack([counts, labelled, rng.binomial(labelled, right)])[None]
+        traffic = np.stack([counts, rng.binomial(counts, 0.02), rng.binomial(counts, 0.05)])
+        state = update(state, Observed(np.full(runs, share), traffic, labels, pairs))
+        yield findings(PLAN, state)
+
+
+def test_alike_variants_are_seldom_rolled_back_or_held_however_often_one_looks():
+    *_, found = simulated(150, lambda look: 0.9 - 0.2 * look / 150, (0, 0, 0))
     assert found.harmed.mean() <= 0.02
     assert found.split_wrong.mean() <= 0.02
     assert found.coverage_wrong.mean() <= 0.02
+
+
+def test_20_points_lost_in_one_stratum_are_found_and_seldom_proven_not_to_be():
+    ever = np.zeros(300, dtype=bool)
+    for found in simulated(25, lambda look: 0.9, (0.2, 0, 0), requests=300):
+        ever |= found.labels_enough & found.strata_proven[:, 0]
+    assert found.harmed.mean() >= 0.99
+    assert ever.mean() <= 0.05
+
+
+def test_alike_variants_are_proven_alike():
+    *_, found = simulated(25, lambda look: 0.9, (0, 0, 0), requests=300)
+    assert (found.proven & found.strata_proven.all(axis=-1)).mean() >= 0.95
