@@ -17,10 +17,11 @@ tree: $(VENV)/.installed
 	@rm -rf build/tree && mkdir -p build/tree/adsmu
 	@ln -s $(CURDIR)/components/* $(CURDIR)/pipelines build/tree/adsmu/
 
+# A small budget for each round, so that the second one has something to repair.
 run: $(VENV)/.installed
 	rm -rf $(RUN)
 	$(BIN)/adsmu demo --output $(RUN)/corpus
-	$(BIN)/adsmu run --corpus $(RUN)/corpus --output $(RUN)/run
+	$(BIN)/adsmu run --corpus $(RUN)/corpus --rows-per-stratum 3 --max-rounds 4 --output $(RUN)/run
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
