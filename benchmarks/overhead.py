@@ -1,4 +1,4 @@
-"""What `adsmu run` costs beyond the work of its steps: the same three rounds by the engine and by plain calls."""
+"""What `adsmu run` costs beyond its steps' work: the same three rounds by the engine and by plain calls."""
 
 import argparse
 import json
@@ -116,7 +116,7 @@ def run(data: Path, intent: str) -> dict[str, Any]:
         The record.
 
     Raises:
-        AssertionError: Engine and plain calls did not end with the same model.
+        RuntimeError: Engine and plain calls did not end with the same model.
     """
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as place:
@@ -128,7 +128,8 @@ def run(data: Path, intent: str) -> dict[str, Any]:
         for name, corpus in corpora.items():
             engine, _, model = peak_memory_of(by_engine, corpus, Path(place, f"{name}-engine"))
             hand, _, same = peak_memory_of(by_hand, corpus, Path(place, f"{name}-hand"))
-            assert model == same, "engine and plain calls made different models"
+            if model != same:
+                raise RuntimeError("engine and plain calls made different models")
             figures[name] = {
                 "run_seconds": engine,
                 "steps_seconds": hand,

@@ -33,7 +33,8 @@ def adsmu(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedPr
 def options(inputs, output: Path, *, needed: int, champion: Path | None = None) -> list[object]:
     return [
         "run", "--corpus", inputs.corpus.path, "--output", output, "--champion", champion or inputs.champion,
-        "--evaluation-rows", 40, "--target", 0.6, "--margin", 0.2, "--allocation", "equal", "--mode", "full",
+        "--rows-per-stratum", 4, "--evaluation-rows", 40, "--target", 0.6, "--margin", 0.2,
+        "--allocation", "equal", "--mode", "full",
         "--trainer", inputs.trainer, "--setting", f"needed={needed}",
     ]  # fmt: skip
 

@@ -54,6 +54,7 @@ def run(
         test=str(inputs.corpus.test),
         catalog=str(inputs.corpus.catalog),
         champion=str(champion or inputs.champion),
+        rows_per_stratum=4,
         evaluation_rows=40,
         target=0.6,
         margin=0.2,
