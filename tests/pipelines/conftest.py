@@ -86,7 +86,7 @@ def inputs(tmp_path_factory):
     corpus = Corpus(folder / "corpus")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(HERE))
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")])))
         for name, templates in (("champion", OLD), ("knowing", OLD + NEW), ("foreign", NEW)):
             pq.write_table(existing_rows(templates), folder / f"{name}.parquet")
             train_files(folder / f"{name}.parquet", None, None, folder / name, mode="full", trainer=TRAINER)
