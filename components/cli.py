@@ -19,6 +19,7 @@ app = typer.Typer(
     name="adsmu",
     help="Automated model updates for Kubeflow, gated stratum by stratum.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
