@@ -1,6 +1,7 @@
 """A run's parameters and its folder, which a killed run resumes from."""
 
 import contextlib
+import functools
 import re
 import shutil
 from collections.abc import Iterator
@@ -114,7 +115,7 @@ class RunFolder:
 
     def evaluations(self) -> list[dict[str, Any]]:
         """The evaluations made so far, in order of their rounds."""
-        found = [read_json(path) for path in self.steps.rglob("evaluation") if path.is_file()]
+        found = [_read_once(path) for path in self.steps.rglob("evaluation") if path.is_file()]
         return sorted(found, key=lambda evaluation: evaluation["round"])
 
     def current_step(self) -> str:
@@ -123,6 +124,12 @@ class RunFolder:
             return ""
         started = tasks_started(self.log.read_text(encoding="utf-8", errors="replace"))
         return started[-1] if started else ""
+
+
+@functools.cache
+def _read_once(path: Path) -> dict[str, Any]:
+    """Reads an evaluation: one that stands is whole and never changes, and the live view asks often."""
+    return dict(read_json(path))
 
 
 def tasks_started(log: str) -> list[str]:
