@@ -33,3 +33,7 @@ class BadInput(Exception):
 
 class StepFailed(Exception):
     """A step of a pipeline ended with a fault; the text names the step and where its words are."""
+
+
+class StoreUnavailable(Exception):
+    """The object storage does not answer, or refuses; trying again later may help."""

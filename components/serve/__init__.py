@@ -1,0 +1,1 @@
+"""The predictor: a trained model behind KServe's inference protocols."""

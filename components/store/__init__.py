@@ -1,0 +1,184 @@
+"""Object storage: a folder on one machine, a bucket on a cluster.
+
+What is stored is created once and never changed. That one rule is enough for all that must not be lost or
+doubled: evidence, event logs, models, and the list of champions, whose last entry is the one that counts.
+Credentials come from the environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINT_URL`),
+never from a parameter.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, UnauthenticatedError
+from obstore.store import LocalStore, from_url
+
+from adsmu.errors import BadInput, StoreUnavailable
+
+SCHEMES = ("s3", "minio", "gs")
+"""What a place in object storage begins with; anything else is a folder."""
+
+
+class AlreadyThere(Exception):
+    """Something stands under that name already; it was left as it is."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A place that holds immutable objects under names such as `looks/000001.json`.
+
+    Attributes:
+        uri: Where it is.
+    """
+
+    uri: str
+    _at: Any = field(repr=False, compare=False)
+
+    def create(self, name: str, content: bytes) -> None:
+        """Stores an object, whole or not at all.
+
+        Args:
+            name: Where, below the store's own place.
+            content: What.
+
+        Raises:
+            AlreadyThere: There is an object of this name.
+            StoreUnavailable: The storage does not answer.
+        """
+        try:
+            obstore.put(self._at, name, content, mode="create")
+        except AlreadyExistsError as error:
+            raise AlreadyThere(f"{self.uri}/{name}") from error
+        except (BaseError, OSError) as error:
+            raise _unavailable(self.uri, error) from error
+
+    def read(self, name: str) -> bytes | None:
+        """An object's content; None if there is none of this name.
+
+        Raises:
+            StoreUnavailable: The storage does not answer.
+        """
+        try:
+            return bytes(obstore.get(self._at, name).bytes())
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise _unavailable(self.uri, error) from error
+
+    def names(self, prefix: str = "", after: str = "") -> list[str]:
+        """The names of objects, sorted.
+
+        Args:
+            prefix: A folder; only what is below it.
+            after: Only names behind this one, in sorted order.
+
+        Raises:
+            StoreUnavailable: The storage does not answer.
+        """
+        try:
+            found = obstore.list(self._at, prefix or None, offset=after or None)
+            names = sorted(str(each["path"]) for part in found for each in part)
+        except FileNotFoundError:
+            return []
+        except (BaseError, OSError) as error:
+            raise _unavailable(self.uri, error) from error
+        return [name for name in names if name > after]
+
+    def below(self, prefix: str) -> "Store":
+        """The store of everything below a folder of this one."""
+        return open_store(f"{self.uri.rstrip('/')}/{prefix}")
+
+
+def open_store(uri: str | Path) -> Store:
+    """Opens a store; nothing is read or written yet.
+
+    Args:
+        uri: A folder, or `s3://bucket/prefix`, `minio://bucket/prefix` or `gs://bucket/prefix`.
+
+    Raises:
+        BadInput: The URI has another form.
+
+    >>> import tempfile
+    >>> store = open_store(tempfile.mkdtemp()).below("looks")
+    >>> store.create("1.json", b"{}")
+    >>> store.names(), store.read("1.json"), store.read("2.json")
+    (['1.json'], b'{}', None)
+    """
+    text = str(uri).removeprefix("file://")
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        return Store(text, LocalStore(Path(text).absolute(), mkdir=True))
+    if scheme not in SCHEMES or not urlsplit(text).netloc:
+        raise BadInput(f"must be a folder or {', '.join(f'{each}://bucket' for each in SCHEMES)}", file=text)
+    where = text.replace("minio://", "s3://", 1)
+    options: dict[str, Any] = {}
+    if scheme != "gs" and os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+        options["client_options"] = {"allow_http": True}
+    retries: Any = {"max_retries": 2, "retry_timeout": _seconds(10)}
+    return Store(text, from_url(where, retry_config=retries, **options))
+
+
+def upload(folder: str | Path, store: Store, prefix: str) -> None:
+    """Stores a folder's files; those that are there already are left.
+
+    Args:
+        folder: A local folder.
+        store: Where to.
+        prefix: Below which name.
+
+    Raises:
+        StoreUnavailable: The storage does not answer.
+    """
+    folder = Path(folder)
+    for file in sorted(each for each in folder.rglob("*") if each.is_file()):
+        try:
+            store.create(f"{prefix}/{file.relative_to(folder).as_posix()}", file.read_bytes())
+        except AlreadyThere:
+            continue
+
+
+def download(store: Store, prefix: str, folder: str | Path) -> Path:
+    """Brings everything below a name into a new local folder.
+
+    Args:
+        store: Where from.
+        prefix: Below which name.
+        folder: A local folder to make.
+
+    Returns:
+        The folder.
+
+    Raises:
+        BadInput: There is nothing of this name, or a name leads out of the folder.
+        StoreUnavailable: The storage does not answer.
+    """
+    folder = Path(folder).absolute()
+    for name in _some(store, prefix):
+        target = (folder / name.removeprefix(f"{prefix}/")).absolute()
+        if ".." in target.parts or not target.is_relative_to(folder):
+            raise BadInput("a name that leads out of its folder", file=f"{store.uri}/{name}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(store.read(name) or b"")
+    return folder
+
+
+def _some(store: Store, prefix: str) -> Iterator[str]:
+    names = store.names(prefix)
+    if not names:
+        raise BadInput("there is nothing", file=f"{store.uri}/{prefix}")
+    yield from names
+
+
+def _unavailable(uri: str, error: Exception) -> StoreUnavailable:
+    what = "refused the credentials" if isinstance(error, UnauthenticatedError) else "does not answer"
+    return StoreUnavailable(f"{uri}: the storage {what}: {str(error).splitlines()[0]}")
+
+
+def _seconds(count: int) -> Any:
+    from datetime import timedelta
+
+    return timedelta(seconds=count)
