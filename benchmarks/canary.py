@@ -88,14 +88,14 @@ class Ours:
     """`decide`, for all rollouts at once; where promotion is withheld, harm is looked for to the end."""
 
     def __init__(self, runs: int, strata: int, withheld: bool = False) -> None:
-        self.state, self.withheld = begin(strata, (runs,)), withheld
+        self.state, self.withheld = begin(PLAN, strata, (runs,)), withheld
 
     def see(self, look: Observed, ready: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which rollouts are rolled back now, and which are promoted."""
         self.state = update(self.state, look)
         found = findings(PLAN, self.state)
         sound = ready & ~(found.harmed | found.split_wrong | found.coverage_wrong)
-        proven = found.labels_enough & found.proven & found.strata_proven.all(axis=-1)
+        proven = ~found.few.any(axis=-1) & found.proven & found.strata_proven.all(axis=-1)
         return found.harmed, sound & proven & (not self.withheld)
 
 
@@ -204,7 +204,7 @@ def simulated(
         waiting.append(np.stack([counts, counts, rng.binomial(counts, accuracy)]))
         due = waiting[look - truth.delay] if look >= truth.delay else np.zeros((3, *counts.shape), dtype=int)
         traffic = np.stack([counts, rng.binomial(counts, ERRORS), rng.binomial(counts, SLOW)])
-        new = Observed(share, traffic, due[None], np.zeros_like(counts))
+        new = Observed(share, traffic, due[None], np.zeros((3, *counts.shape[1:]), dtype=int))
         at_step, to_canary, total = at_step + 1, to_canary + canary.sum(axis=-1), total + canary.sum(axis=-1)
         done = (at_step >= PLAN.min_looks) & (to_canary >= PLAN.min_requests)
         last = step == len(steps) - 1
@@ -259,7 +259,7 @@ def speed() -> dict[str, float]:
         return Look(0.5, *arms, (Served(*labels),))
 
     evidence = Evidence(names, tuple(look() for _ in range(looks)))
-    state, times = begin(strata), []
+    state, times = begin(PLAN, strata), []
     for each in evidence.looks:
         start = time.perf_counter()
         state = update(state, each)

@@ -11,12 +11,13 @@ same requests before, whether they were slow, say.
 
 import math
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 
 from adsmu.canary_deploy import mean
-from adsmu.canary_deploy.plan import Evidence, Plan
+from adsmu.canary_deploy.plan import OTHER, Evidence, Plan
 from adsmu.canary_deploy.state import METRICS, State, after
 from adsmu.errors import BadInput
 
@@ -54,7 +55,7 @@ class Findings:
         harmed: The canary is worse in something.
         split_wrong: It does not get the share of requests that was configured.
         coverage_wrong: Its labels are not as complete as the champion's.
-        labels_enough: Every stratum has the labels of both variants that the plan asks for.
+        few: (..., strata): this stratum lacks labels or pairs that the plan asks for.
         proven: Its mean accuracy over strata is not worse by the margin.
         strata_proven: (..., strata): its accuracy in this stratum is not worse by the floor.
     """
@@ -62,12 +63,12 @@ class Findings:
     harmed: np.ndarray
     split_wrong: np.ndarray
     coverage_wrong: np.ndarray
-    labels_enough: np.ndarray
+    few: np.ndarray
     proven: np.ndarray
     strata_proven: np.ndarray
 
 
-def findings(plan: Plan, state: State) -> Findings:
+def findings(plan: Plan, state: State, others: int = 0) -> Findings:
     """What the tests say of a state.
 
     Every one of the proofs that a promotion asks for is at the level alpha by itself. That is enough: a
@@ -77,17 +78,33 @@ def findings(plan: Plan, state: State) -> Findings:
     Args:
         plan: The plan.
         state: After any number of looks.
+        others: How many of the last strata are only watched for harm.
     """
     bar = math.log(1 / plan.alpha)
-    each = mean.estimate(state.mean, state.correct, state.labelled)
+    seen, difference, variance = _compared(plan, state)
+    few, strata_proven = seen < plan.min_labels, mean.log_proof(difference, variance, plan.floor) >= bar
+    proved = slice(None, seen.shape[-1] - others)
+    few[..., seen.shape[-1] - others :] = False
+    strata_proven[..., seen.shape[-1] - others :] = True
+    average = mean.equal_weighted(difference[..., proved], variance[..., proved])
     return Findings(
         harmed=state.log_rollback >= bar,
         split_wrong=state.log_split >= bar,
         coverage_wrong=state.log_coverage >= bar,
-        labels_enough=np.all(state.labelled >= plan.min_labels, axis=(0, -1)),
-        proven=mean.log_proof(*mean.equal_weighted(*each), plan.margin) >= bar,
-        strata_proven=mean.log_proof(*each, plan.floor) >= bar,
+        few=few,
+        proven=mean.log_proof(*average, plan.margin) >= bar,
+        strata_proven=strata_proven,
     )
+
+
+def _compared(plan: Plan, state: State) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a proof rests on, of each stratum: how many were seen, the difference, its variance."""
+    if plan.proof == "shadow":
+        return state.pairs[0], *mean.paired(*state.pairs)
+    if plan.proof == "limit":
+        limited = mean.against_limit(state.correct[0], state.labelled[0], plan.min_accuracy)
+        return state.labelled[0], *limited
+    return state.labelled.min(axis=0), *mean.estimate(state.mean, state.correct, state.labelled)
 
 
 def decide(plan: Plan, evidence: Evidence, state: State | None = None) -> Decision:
@@ -122,7 +139,7 @@ def decide(plan: Plan, evidence: Evidence, state: State | None = None) -> Decisi
     >>> print(*decide(plan, Evidence(("all",), (look(700),))).reasons)
     the canary is worse: wrong in all, wrong in all strata together
     """
-    state = after(evidence) if state is None else state
+    state = after(plan, evidence) if state is None else state
     if state.looks != len(evidence.looks) or state.correct.shape[-1] != len(evidence.strata):
         raise BadInput(f"the state is of {state.looks} looks, the evidence has {len(evidence.looks)}")
     if state.looks == 0:
@@ -130,7 +147,7 @@ def decide(plan: Plan, evidence: Evidence, state: State | None = None) -> Decisi
     share = float(state.share)
     if share != 0 and share not in plan.steps:
         raise BadInput(f"the share {share:g} is no step of the plan", row=state.looks, column="share")
-    found = findings(plan, state)
+    found = findings(plan, state, evidence.strata[-1] == OTHER)
     action, reasons = _action(plan, evidence, state, found, share)
     return Decision(action, tuple(reasons), _figures(plan, evidence, state, found, share))
 
@@ -140,8 +157,10 @@ def _action(
 ) -> tuple[Action, list[str]]:
     if found.harmed:
         return "roll_back", [f"the canary is worse: {_worse(plan, evidence, state)}"]
-    last = share == plan.steps[-1]
-    following = plan.steps[0] if share == 0 else None if last else plan.steps[plan.steps.index(share) + 1]
+    shares = (0.0, *plan.steps)
+    following = dict(pairwise(shares)).get(share)
+    last = following is None
+    asked = plan.bake_looks if share == 1 else plan.min_looks
     missing = []
     if found.split_wrong:
         missing.append(f"the canary does not get the share of requests configured, {share:g} at present")
@@ -149,29 +168,44 @@ def _action(
         missing.append(
             "labels of canary and champion are not equally complete, so accuracy cannot be compared"
         )
-    if state.looks_at_share < plan.min_looks:
-        missing.append(f"looks at this share: {state.looks_at_share} of {plan.min_looks}")
+    if state.looks_at_share < asked:
+        missing.append(f"looks at this share: {state.looks_at_share} of {asked}")
+    if share == 0 and (pairs := int(state.pairs[0].sum())) < plan.min_pairs:
+        missing.append(f"shadow pairs: {pairs} of {plan.min_pairs}")
     if share > 0 and state.requests_at_share < plan.min_requests:
         missing.append(
             f"requests to the canary at this share: {state.requests_at_share} of {plan.min_requests}"
         )
-    if last or following == 1:
-        few = np.any(state.labelled < plan.min_labels, axis=0)
-        if few.any():
-            missing.append(f"fewer than {plan.min_labels} labels of each variant in {_where(evidence, few)}")
-        if not found.proven:
-            missing.append(f"not yet proven: mean accuracy over strata no lower by {plan.margin:g}")
-        if not found.strata_proven.all():
-            unproven = _where(evidence, ~found.strata_proven)
-            missing.append(f"not yet proven: accuracy no lower by {plan.floor:g} in {unproven}")
+    if last or (following == 1 and plan.proof != "limit"):
+        missing += _unproven(plan, evidence, found)
     if missing:
         return ("hold" if state.looks < plan.max_looks else "inconclusive"), missing
     if last:
-        return "promote", [
+        proven = (
             f"accuracy is proven no lower by {plan.margin:g} in the mean over strata and by {plan.floor:g} "
-            "in each, and no harm was found"
+            f"in each{_than(plan)}, and no harm was found"
+        )
+        return ("promote" if share else "inconclusive"), [
+            proven + ("" if share else "; no traffic was moved")
         ]
     return "advance", [f"nothing speaks against a share of {following:g}"]
+
+
+def _unproven(plan: Plan, evidence: Evidence, found: Findings) -> list[str]:
+    missing = []
+    if found.few.any():
+        what = {"live": "labels of each variant", "shadow": "shadow pairs", "limit": "labels"}[plan.proof]
+        missing.append(f"fewer than {plan.min_labels} {what} in {_where(evidence, found.few)}")
+    if not found.proven:
+        missing.append(f"not yet proven: mean accuracy over strata no lower by {plan.margin:g}{_than(plan)}")
+    if not found.strata_proven.all():
+        where = _where(evidence, ~found.strata_proven)
+        missing.append(f"not yet proven: accuracy no lower by {plan.floor:g}{_than(plan)} in {where}")
+    return missing
+
+
+def _than(plan: Plan) -> str:
+    return f" than {plan.min_accuracy:g}" if plan.proof == "limit" else ""
 
 
 def _worse(plan: Plan, evidence: Evidence, state: State) -> str:
@@ -196,8 +230,10 @@ def _named(names: list[str]) -> str:
 
 
 def _figures(plan: Plan, evidence: Evidence, state: State, found: Findings, share: float) -> dict[str, Any]:
-    each = mean.estimate(state.mean, state.correct, state.labelled)
-    difference, variance = (float(figure) for figure in mean.equal_weighted(*each))
+    _, *each = _compared(plan, state)
+    proved = len(evidence.strata) - (evidence.strata[-1] == OTHER)
+    average = mean.equal_weighted(*(figures[:proved] for figures in each))
+    difference, variance = (float(figure) for figure in average)
     strata = [
         {"stratum": name, "labelled": labelled, "correct": correct, "difference": _rounded(shift)}
         | {metric: _rounded(value / math.log(10)) for metric, value in zip(METRICS, harm, strict=True)}
@@ -224,7 +260,7 @@ def _figures(plan: Plan, evidence: Evidence, state: State, found: Findings, shar
         "coverage": _rounded(float(state.log_coverage) / math.log(10)),
         "difference": _rounded(difference),
         "difference_low": _rounded(mean.lower_bound(difference, variance, plan.margin, plan.alpha)),
-        "labels_enough": bool(found.labels_enough),
+        "labels_enough": not found.few.any(),
         "proven": bool(found.proven),
         "together": {metric: _rounded(value / math.log(10)) for metric, value in together},
         "strata": strata,

@@ -158,3 +158,30 @@ def strata_growth(
     said = (trials > 0) & (share > 0) & (share < 1)
     growth = np.where(said[..., None], log_growth(failures[0], trials, share, ratios), 0.0)
     return with_all(growth, axis=-2), np.concatenate([said, said.any(axis=-1, keepdims=True)], axis=-1)
+
+
+def limit_growth(failures: np.ndarray, requests: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
+    """One look's growth of the test whether one variant fails more often than it may, whatever others do.
+
+    x of n requests failed, and under the null hypothesis each does with a chance of at most the limit:
+    `log_growth` with the limit for the chance. It needs no second variant, so it guards a first deployment,
+    and the time in which the canary has all the requests.
+
+    Assumptions: requests fail independently of one another. The rate may change from look to look.
+
+    Source: Wald 1945, "Sequential tests of statistical hypotheses", with a mixture over ratios of odds.
+
+    Args:
+        failures: Of the variant, (..., strata).
+        requests: Those that could fail.
+        limit: The part that may fail, above 0 to 1.
+
+    Returns:
+        The growth, (..., strata and all, ratios), and whether the look says anything, (..., strata and all).
+
+    >>> growth, said = limit_growth(np.array([30, 2]), np.array([100, 100]), 0.05)
+    >>> growth.max(axis=-1).round(1).tolist(), said.tolist()
+    ([30.1, -0.8, 16.1], [True, True, True])
+    """
+    growth, said = log_growth(failures, requests, limit, RATIOS), requests > 0
+    return with_all(growth, axis=-2), np.concatenate([said, said.any(axis=-1, keepdims=True)], axis=-1)

@@ -55,6 +55,51 @@ def estimate(sums: np.ndarray, correct: np.ndarray, labelled: np.ndarray) -> tup
         return gain / weight, (spread_c * by_canary + spread_b * by_champion) / weight**2
 
 
+def paired(compared: np.ndarray, worse: np.ndarray, better: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The difference in accuracy of each stratum by shadow pairs, and its variance.
+
+    With n pairs, x that only the champion got right and y that only the canary did, the difference is
+    (y - x) / n and its variance ((x + y) / n - ((y - x) / n)²) / n (McNemar 1947, "Note on the sampling error
+    of the difference between correlated proportions"), with half a pair added to x and to y, so that pairs
+    which all agree do not count for certainty.
+
+    Args:
+        compared: n, (..., strata).
+        worse: x.
+        better: y.
+
+    Returns:
+        The differences, canary less champion, and their variances; not a number without pairs.
+
+    >>> [figure.round(4).tolist() for figure in paired(np.array([100]), np.array([2]), np.array([6]))]
+    [[0.04], [0.0009]]
+    """
+    n = np.asarray(compared, dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        difference = (better - worse) / n
+        return difference, ((better + worse + 1) / n - difference**2) / n
+
+
+def against_limit(correct: np.ndarray, labelled: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
+    """The difference of each stratum's accuracy from a limit, and its variance: no champion to compare with.
+
+    Args:
+        correct: The canary's right answers, (..., strata).
+        labelled: Its labelled answers.
+        limit: The accuracy that is asked for.
+
+    Returns:
+        The differences, accuracy less limit, and their variances; not a number without labels.
+
+    >>> [figure.round(4).tolist() for figure in against_limit(np.array([90]), np.array([100]), 0.8)]
+    [[0.1], [0.0009]]
+    """
+    n = np.asarray(labelled, dtype=float)
+    rate = (correct + 0.5) / (n + 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return correct / n - limit, rate * (1 - rate) / n
+
+
 def equal_weighted(difference: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The mean over strata, each weighing the same, and its variance.
 

@@ -7,13 +7,20 @@ from typing import Any
 
 from adsmu.errors import BadInput
 
+PROOFS = ("live", "shadow", "limit")
+
+OTHER = "other"
+"""The name, if there, of the last stratum: of requests too rare to prove anything of. Harm is found in it as
+in any other; it asks for no labels, and does not count in the mean."""
+
 
 @dataclass(frozen=True)
 class Plan:
     """What a canary must show, and how far it goes at a time.
 
     Attributes:
-        steps: The canary's shares of the traffic, each above the one before; the last is promoted from.
+        steps: The canary's shares of the traffic, each above the one before; the last is promoted from. None:
+            a shadow run, which moves no traffic.
         alpha: The most likely that a canary that is no worse is ever rolled back or held for a wrong split or
             coverage, over all strata, metrics and looks; and, apart from it, that one worse by the margin or
             the floor is ever promoted.
@@ -24,6 +31,14 @@ class Plan:
         min_requests: The canary's requests at a step before the next.
         min_labels: Labels of each variant in each stratum before a promotion.
         max_looks: Looks after which a rollout that nothing decided is inconclusive.
+        bake_looks: Looks at a share of 1 before the promotion, while the champion is still warm.
+        proof: What a promotion rests on: `live` labels of both variants; `shadow` pairs; or a `limit`, where
+            there is no champion to compare with.
+        min_pairs: Shadow pairs before the first step.
+        min_accuracy: The mean accuracy over strata that `limit` asks for; each stratum may be lower by the
+            floor. 0 sets no limit.
+        max_errors: The part of the canary's requests that may fail, whatever the champion does.
+        max_slow: The part that may be slow.
     """
 
     steps: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5, 1.0)
@@ -34,11 +49,18 @@ class Plan:
     min_requests: int = 100
     min_labels: int = 20
     max_looks: int = 1000
+    bake_looks: int = 1
+    proof: str = "live"
+    min_pairs: int = 0
+    min_accuracy: float = 0.0
+    max_errors: float = 0.05
+    max_slow: float = 0.25
 
     def __post_init__(self) -> None:
         rising = all(low < high for low, high in zip((0.0, *self.steps), self.steps, strict=False))
+        limited = self.proof == "limit"
         for name, holds, rule in (
-            ("steps", bool(self.steps) and rising and self.steps[-1] <= 1, "shares that rise, above 0 to 1"),
+            ("steps", rising and (not self.steps or self.steps[-1] <= 1), "shares that rise, above 0 to 1"),
             ("alpha", 0 < self.alpha < 1, "above 0 and below 1"),
             ("margin", 0 < self.margin < 1, "above 0 and below 1"),
             ("floor", 0 < self.floor <= 1, "above 0 to 1"),
@@ -46,6 +68,16 @@ class Plan:
             ("min_requests", self.min_requests >= 1, "1 or more"),
             ("min_labels", self.min_labels >= 1, "1 or more"),
             ("max_looks", self.max_looks >= 1, "1 or more"),
+            ("bake_looks", self.bake_looks >= 1, "1 or more"),
+            ("proof", self.proof in PROOFS, f"one of {', '.join(PROOFS)}"),
+            ("min_pairs", self.min_pairs >= 0, "0 or more"),
+            (
+                "min_accuracy",
+                limited <= (self.min_accuracy > 0) and 0 <= self.min_accuracy < 1,
+                "above 0 to 1",
+            ),
+            ("max_errors", 0 < self.max_errors <= 1, "above 0 to 1"),
+            ("max_slow", 0 < self.max_slow <= 1, "above 0 to 1"),
         ):
             if not holds:
                 raise BadInput(f"must be {rule}, not {getattr(self, name)}", column=name)
@@ -95,13 +127,15 @@ class Served:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Requests that both variants answered and only one of them rightly, one number a stratum.
+    """Requests that both variants answered, one number a stratum.
 
     Attributes:
+        compared: All of them.
         worse: Only the champion was right.
         better: Only the canary was right.
     """
 
+    compared: tuple[int, ...]
     worse: tuple[int, ...]
     better: tuple[int, ...]
 
@@ -138,6 +172,10 @@ class Evidence:
     looks: tuple[Look, ...] = field(default=())
 
 
+COUNTS = ("min_looks", "min_requests", "min_labels", "max_looks", "bake_looks", "min_pairs")
+"""What of a plan is a whole number."""
+
+
 def to_json(value: Plan | Evidence | Look) -> dict[str, Any]:
     """A plan, evidence or a look as a JSON value.
 
@@ -168,7 +206,7 @@ def plan_from_json(value: Any) -> Plan:
             if not isinstance(each, list) or not all(_is_number(step) for step in each):
                 raise BadInput("must be a list of numbers", column=name)
             given[name] = tuple(float(step) for step in each)
-        elif not (_is_count(each) if name.startswith(("min_", "max_")) else _is_number(each)):
+        elif name != "proof" and not (_is_count(each) if name in COUNTS else _is_number(each)):
             raise BadInput(f"must be a number, for a count a whole one, not {each!r}", column=name)
     return Plan(**given)
 
@@ -230,6 +268,8 @@ def _counts(kind: Any, value: Any, strata: int, place: dict[str, Any]) -> Any:
         ("slow", "requests"),
         ("labelled", "due"),
         ("correct", "labelled"),
+        ("worse", "compared"),
+        ("better", "compared"),
     ):
         if part in columns and any(x > n for x, n in zip(columns[part], columns[whole], strict=True)):
             raise BadInput(f"there are more {part} than {whole} in a stratum", **place)

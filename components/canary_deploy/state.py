@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from adsmu.canary_deploy import mean, shadow
-from adsmu.canary_deploy.harm import RATIOS, TWO_SIDED, Mixture, strata_growth, with_all
-from adsmu.canary_deploy.plan import Evidence, Labels, Look, Traffic
+from adsmu.canary_deploy.harm import RATIOS, TWO_SIDED, Mixture, limit_growth, strata_growth, with_all
+from adsmu.canary_deploy.plan import Evidence, Labels, Look, Pairs, Plan, Traffic
 from adsmu.canary_deploy.split import coverage_growth, split_growth
 
-METRICS = ("wrong", "errors", "slow", "shadow")
-"""In what a canary can be worse: wrong answers, errors, slow answers, and wrong ones among shadow pairs."""
+METRICS = ("wrong", "errors", "slow", "shadow", "too many wrong", "too many errors", "too many slow")
+"""In what a canary can be worse than the champion: wrong answers, errors, slow answers, and wrong ones among
+shadow pairs; and the same three beyond the plan's own limits."""
 
-WEIGHTS = np.array([0.5, 0.1, 0.1, 0.1])
-"""The part of alpha that each metric may spend."""
+WEIGHTS = np.array([0.44, 0.1, 0.1, 0.1, 0.02, 0.02, 0.02])
+"""The part of alpha that each metric may spend. A limit that is broken needs little to be seen."""
 
 SPLIT, COVERAGE = 0.1, 0.1
 """The parts of alpha of the two tests whether the evidence is what it should be; with `WEIGHTS`, 1 in all."""
@@ -34,7 +35,7 @@ class Observed:
         traffic: (3, 2, ..., strata): requests, errors, slow answers, of either variant.
         labels: (groups, 3, 2, ..., strata): due, labelled, correct, a group for each share they were served
             at.
-        pairs: (2, ..., strata): worse, better.
+        pairs: (3, ..., strata): compared, worse, better.
     """
 
     share: np.ndarray
@@ -52,14 +53,15 @@ class State:
         share: The share of the latest.
         looks_at_share: Looks since the share last changed.
         requests_at_share: The canary's requests in them.
-        harm: Wrong, errors, slow: (3, ..., strata and all).
+        limits: What parts of the canary's answers may be wrong, errors, slow.
+        harm: Wrong, errors, slow, against the champion and against the limits: (6, ..., strata and all).
         split: (...).
         coverage: (..., strata and all).
         mean: What `mean.differences` added up to, (4, ..., strata).
         correct: (2, ..., strata).
         labelled: (2, ..., strata).
-        pairs: (2, ..., strata).
-        log_harm: The highest that each weighted e-process of harm ever was, (4, ..., strata and all).
+        pairs: (3, ..., strata).
+        log_harm: The highest that each weighted e-process of harm ever was, (7, ..., strata and all).
         log_rollback: The highest that their sum ever was.
         log_split: The same of the split.
         log_coverage: The same of the coverage, strata and all together.
@@ -69,6 +71,7 @@ class State:
     share: np.ndarray
     looks_at_share: np.ndarray
     requests_at_share: np.ndarray
+    limits: np.ndarray
     harm: Mixture
     split: Mixture
     coverage: Mixture
@@ -82,17 +85,19 @@ class State:
     log_coverage: np.ndarray
 
 
-def begin(strata: int, rollouts: tuple[int, ...] = ()) -> State:
+def begin(plan: Plan, strata: int, rollouts: tuple[int, ...] = ()) -> State:
     """The state before the first look.
 
     Args:
+        plan: Its limits are read.
         strata: How many.
         rollouts: The dimensions of rollouts carried side by side; none for one.
 
-    >>> begin(3).harm.looks.shape
-    (3, 4)
+    >>> begin(Plan(), 3).harm.looks.shape
+    (6, 4)
     """
-    zeros, rows = np.zeros((2, *rollouts, strata), dtype=np.int64), (*rollouts, strata + 1)
+    zeros, rows = np.zeros((3, *rollouts, strata), dtype=np.int64), (*rollouts, strata + 1)
+    most_wrong = min(1 - plan.min_accuracy + plan.floor, 1) if plan.min_accuracy else 1
     none = np.zeros(rollouts, dtype=np.int64)
     never = np.full(rollouts, -np.inf)
     return State(
@@ -100,12 +105,13 @@ def begin(strata: int, rollouts: tuple[int, ...] = ()) -> State:
         share=np.full(rollouts, np.nan),
         looks_at_share=none,
         requests_at_share=none,
-        harm=Mixture.begin((3, *rows), len(RATIOS)),
+        limits=np.array([most_wrong, plan.max_errors, plan.max_slow]),
+        harm=Mixture.begin((6, *rows), len(RATIOS)),
         split=Mixture.begin(rollouts, len(TWO_SIDED)),
         coverage=Mixture.begin(rows, len(TWO_SIDED)),
         mean=np.zeros((4, *rollouts, strata)),
-        correct=zeros,
-        labelled=zeros,
+        correct=zeros[:2],
+        labelled=zeros[:2],
         pairs=zeros,
         log_harm=np.full((len(METRICS), *rows), -np.inf),
         log_rollback=never,
@@ -132,7 +138,10 @@ def observed(look: Look) -> Observed:
             ],
             dtype=np.int64,
         ).reshape(len(look.labels), 3, 2, len(none)),
-        np.array((look.shadow.worse, look.shadow.better) if look.shadow else (none, none)),
+        np.array(
+            [getattr(look.shadow, name) if look.shadow else none for name in Pairs.__annotations__],
+            dtype=np.int64,
+        ),
     )
 
 
@@ -149,28 +158,39 @@ def update(state: State, look: Look | Observed) -> State:
     Five failures of five are the canary's, of which a twentieth were to be expected:
 
     >>> a = Traffic((5,), (5,), (0,)), Traffic((95,), (0,), (0,))
-    >>> round(float(update(begin(1), Look(0.05, *a)).log_rollback), 2)
-    3.28
+    >>> round(float(update(begin(Plan(), 1), Look(0.05, *a)).log_rollback), 2)
+    3.46
     """
     new = observed(look) if isinstance(look, Look) else look
     requests, errors, slow = new.traffic
     same = new.share == state.share
     # Labels come in groups, each a look of its own for its tests; the product of their ratios is one step.
     wrong = np.zeros(state.harm.log_sums.shape[1:]), np.zeros(state.harm.looks.shape[1:], dtype=bool)
+    too_many = wrong
     coverage = np.zeros(state.coverage.log_sums.shape), np.zeros(state.coverage.looks.shape, dtype=bool)
     sums, all_labelled, all_correct = state.mean, state.labelled, state.correct
     for due, labelled, correct in new.labels:
         wrong = _both(wrong, strata_growth(labelled - correct, labelled))
+        too_many = _both(too_many, limit_growth((labelled - correct)[0], labelled[0], state.limits[0]))
         coverage = _both(coverage, coverage_growth(due, labelled))
         sums = sums + mean.differences(correct, labelled)
         all_labelled, all_correct = all_labelled + labelled, all_correct + correct
-    growths, saids = zip(wrong, strata_growth(errors, requests), strata_growth(slow, requests), strict=True)
+    growths, saids = zip(
+        wrong,
+        strata_growth(errors, requests),
+        strata_growth(slow, requests),
+        too_many,
+        limit_growth(errors[0], requests[0], state.limits[1]),
+        limit_growth(slow[0], requests[0], state.limits[2]),
+        strict=True,
+    )
     harm = state.harm.after(np.stack(growths), np.stack(saids))
     split = state.split.after(*split_growth(requests, new.share))
     covered = state.coverage.after(*coverage)
     pairs = state.pairs + new.pairs
-    both = with_all(pairs, axis=-1)
-    log_harm = np.concatenate([harm.log_e(), shadow.log_e(*both)[None]])
+    _, worse, better = with_all(pairs, axis=-1)
+    against, limited = np.split(harm.log_e(), 2)
+    log_harm = np.concatenate([against, shadow.log_e(worse, better)[None], limited])
     parts = _parts(log_harm.shape[-1] - 1)
     metrics = np.log(WEIGHTS).reshape(-1, *(1,) * (log_harm.ndim - 1))
     log_harm = log_harm + metrics + parts
@@ -180,6 +200,7 @@ def update(state: State, look: Look | Observed) -> State:
         share=new.share,
         looks_at_share=np.where(same, state.looks_at_share, 0) + 1,
         requests_at_share=np.where(same, state.requests_at_share, 0) + requests[0].sum(axis=-1),
+        limits=state.limits,
         harm=harm,
         split=split,
         coverage=covered,
@@ -196,9 +217,9 @@ def update(state: State, look: Look | Observed) -> State:
     )
 
 
-def after(evidence: Evidence) -> State:
+def after(plan: Plan, evidence: Evidence) -> State:
     """The state after all looks of an evidence."""
-    state = begin(len(evidence.strata))
+    state = begin(plan, len(evidence.strata))
     for look in evidence.looks:
         state = update(state, look)
     return state

@@ -24,7 +24,7 @@ LOOK = Look(
     Traffic((10, 0), (1, 0), (2, 0)),
     Traffic((30, 5), (0, 0), (0, 5)),
     (Served(Labels((8, 0), (7, 0), (6, 0)), Labels((20, 5), (20, 4), (19, 3))),),
-    Pairs((1, 2), (0, 3)),
+    Pairs((5, 6), (1, 2), (0, 3)),
 )
 EVIDENCE = Evidence(("a", "b"), (LOOK, Look(0.5, LOOK.canary, LOOK.champion)))
 
@@ -87,7 +87,9 @@ def test_evidence_that_breaks_a_rule_is_refused_in_one_line(place, value, words)
         ([], "a plan is a mapping of alpha"),
         ({"confidence": 0.95}, "a plan is a mapping of alpha"),
         ({"steps": 0.5}, "column steps: must be a list of numbers"),
-        ({"steps": []}, "column steps: must be shares that rise"),
+        ({"proof": "hope"}, "column proof: must be one of live, shadow, limit"),
+        ({"proof": "limit"}, "column min_accuracy: must be above 0"),
+        ({"max_errors": 0}, "column max_errors: must be above 0"),
         ({"steps": [0.5, 0.5]}, "column steps: must be shares that rise"),
         ({"steps": [0.5, 1.1]}, "column steps: must be shares that rise"),
         ({"alpha": 0}, "column alpha: must be above 0"),
