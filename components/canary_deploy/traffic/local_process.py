@@ -1,0 +1,128 @@
+"""Processes that outlive whoever started them, and are found again by what stands on their command line.
+
+A process id is written nowhere: it may be another's by the time it is read. A process is ours when it is of
+this user and its command line holds an option with a path inside the service folder, which nothing else has.
+"""
+
+import os
+import socket
+import subprocess
+from collections.abc import Sequence
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from adsmu.errors import BadInput
+
+
+def optional(module: str) -> Any:
+    """Imports a library that only the local backend needs.
+
+    Raises:
+        BadInput: It is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise BadInput(f"the local backend needs {module}: install adsmu[local,serve]") from error
+
+
+def start(command: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
+    """Starts a process in a session of its own, so that no signal to the caller's terminal reaches it.
+
+    Args:
+        command: The program and its arguments.
+        log: What it prints is added to this file.
+
+    Returns:
+        Its handle, for as long as the caller lives.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def find(option: str, path: Path) -> list[Any]:
+    """This user's living processes whose command line holds an option with a path.
+
+    Args:
+        option: Such as `--log`.
+        path: Its value.
+
+    Returns:
+        `psutil.Process` handles, the oldest first; they never signal another process of the same number.
+    """
+    psutil = optional("psutil")
+    found = []
+    for process in psutil.process_iter(["cmdline", "uids", "create_time", "status"]):
+        words = process.info["cmdline"] or []
+        ours = process.info["uids"] is not None and process.info["uids"].real == os.getuid()
+        if ours and process.info["status"] != psutil.STATUS_ZOMBIE and _holds(words, option, str(path)):
+            found.append(process)
+    return sorted(found, key=lambda each: each.info["create_time"])
+
+
+def stop(processes: Sequence[Any], patience: float) -> None:
+    """Asks processes to end, and ends those that have not after a while, with all that they started.
+
+    Args:
+        processes: Of `find`.
+        patience: Seconds to wait for them.
+    """
+    psutil = optional("psutil")
+    family = list(processes)
+    for process in processes:
+        try:
+            family += process.children(recursive=True)
+            process.terminate()
+        except psutil.NoSuchProcess:
+            continue
+    _, left = psutil.wait_procs(family, timeout=patience)
+    for process in left:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(left, timeout=5)
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    """Whether a process could listen on a port of this machine now."""
+    with socket.socket() as listener:
+        listener.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as servers do; TIME_WAIT is no obstacle
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that says anything, bounded: why a process ended."""
+    try:
+        with log.open("rb") as content:
+            content.seek(max(0, log.stat().st_size - 4096))
+            lines = content.read().decode("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        lines = []
+    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "its log is empty")
+
+
+def _holds(words: Sequence[str], option: str, value: str) -> bool:
+    return any(pair == (option, value) for pair in pairwise(words))
