@@ -259,6 +259,8 @@ def _configuration(port: int, endpoints: Path) -> dict[str, Any]:
         },
         "connect_timeout": "1s",
         "lb_policy": "MAGLEV",
+        # Else new weights, and what is known of the dead, reach the threads up to a second late.
+        "common_lb_config": {"update_merge_window": "0s"},
         "outlier_detection": {
             "split_external_local_origin_errors": True,  # any answer, 500 too, says that a predictor lives
             "consecutive_local_origin_failure": DEAD,

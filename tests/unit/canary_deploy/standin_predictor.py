@@ -13,7 +13,6 @@ def main() -> None:
     for name in ("release", "digest", "variant", "service", "events", "log"):
         options.add_argument(f"--{name}", required=True)
     options.add_argument("--port", type=int, required=True)
-    options.add_argument("--slow", type=float, default=0.0)
     given = options.parse_args()
     if given.release == "altered":
         raise SystemExit("altered/model: not the model that was evaluated")
@@ -27,15 +26,15 @@ def main() -> None:
 
     async def infer(request: web.Request) -> web.Response:
         await request.read()
-        await asyncio.sleep(given.slow)
+        await asyncio.sleep(0.3 if given.release == "slow" else 0)
         name = request.headers.get("x-request-id", "")
         answered.write(f"{name}\n")
         headers = {"x-request-id": name, "x-adsmu-variant": given.variant, "x-adsmu-model": given.digest}
         return web.json_response({"model": given.digest}, headers=headers | {"x-adsmu-stratum": "other"})
 
     async def feedback(request: web.Request) -> web.Response:
-        labels.write(json.dumps(await request.json()) + "\n")
-        return web.json_response({})
+        labels.writelines(json.dumps(label) + "\n" for label in await request.json())
+        return web.json_response({}, status=202)
 
     service = web.Application()
     service.router.add_get("/v2/health/ready", ready)
