@@ -15,6 +15,7 @@ can still be lost: an answer that broke off in its middle, requests beyond 1 MiB
 body for a second try), and any request while no variant lives.
 """
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -138,43 +139,43 @@ class Envoy:
             raise TrafficRefused(f"Envoy does not answer: {local_process.last_line(self._log)}")
         hosts = [
             host
-            for cluster in answer.json()["cluster_statuses"]
+            for cluster in json.loads(answer)["cluster_statuses"]
             if cluster["name"] == CLUSTER
             for host in cluster.get("host_statuses", [])
         ]
         return sorted((_seen(host) for host in hosts), key=lambda each: each.endpoint.port)
 
-    def stop(self) -> None:
-        """Ends Envoy; what it has taken it answers first, for a few seconds."""
-        if self.running():
-            self._answer("healthcheck/fail", method="POST")
-            self._idle(5)
-        local_process.stop(self._processes(), patience=10)
-        self._admin.unlink(missing_ok=True)
+    def drain(self, port: int | None, patience: float) -> None:
+        """Waits until a predictor has answered what it was given, or for some seconds.
 
-    def _idle(self, patience: float) -> None:
-        """Waits until no endpoint has a request to answer."""
+        Args:
+            port: The predictor's; None: until all have.
+            patience: Seconds.
+        """
         deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            try:
-                if not any(each.active for each in self.seen()):
-                    return
-            except TrafficRefused:
+        while self.running() and time.monotonic() < deadline:
+            if not any(each.active for each in self.seen() if port in (None, each.endpoint.port)):
                 return
             time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Ends Envoy, when it has answered what it has taken or after some seconds."""
+        if self._answer("ready"):
+            self.drain(None, patience=5)
+        local_process.stop(self._processes(), patience=10)
+        self._admin.unlink(missing_ok=True)
 
     def _processes(self) -> list[Any]:
         return local_process.find("--config-path", self._config)
 
-    def _answer(self, what: str, method: str = "GET") -> Any:
+    def _answer(self, what: str) -> bytes | None:
         """The admin interface's answer; None when there is none."""
-        httpx = local_process.optional("httpx")
         try:
             address = self._admin.read_text(encoding="ascii").strip()
-            answer = httpx.Client(trust_env=False, timeout=5).request(method, f"http://{address}/{what}")
-        except (OSError, httpx.HTTPError, httpx.InvalidURL):
+            status, body = local_process.ask(address, f"/{what}", timeout=5)
+        except OSError:
             return None
-        return answer if answer.status_code == 200 else None
+        return body if status == 200 else None
 
 
 def _binary() -> str:

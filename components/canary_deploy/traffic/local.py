@@ -196,7 +196,8 @@ class LocalTraffic:
             return
         if self.share() != 1:
             raise TrafficRefused(f"the candidate has {self.share():.2%} of the requests, not all")
-        self._drain(deployed.champion)
+        if deployed.champion:
+            self._envoy.drain(deployed.champion.port, DRAIN_SECONDS)
         promoted = Deployed(deployed.port, champion=deployed.candidate, retired=deployed.champion)
         self._keep(promoted)
         self._bury(promoted)
@@ -224,15 +225,6 @@ class LocalTraffic:
         deployed = replace(deployed, retired=None)
         self._keep(deployed)
         return deployed
-
-    def _drain(self, predictor: Predictor | None) -> None:
-        """Waits until a predictor that gets no new requests has answered those that it has."""
-        deadline = time.monotonic() + DRAIN_SECONDS
-        while predictor and self._envoy.running() and time.monotonic() < deadline:
-            active = {each.endpoint.port: each.active for each in self._envoy.seen()}
-            if not active.get(predictor.port):
-                return
-            time.sleep(0.05)
 
     def _with_processes(self, deployed: Deployed) -> Deployed:
         """Starts the predictors that do not run. Where each will be found is written before it is started."""
@@ -263,16 +255,13 @@ class LocalTraffic:
             time.sleep(0.1)
 
     def _why_unready(self, predictor: Predictor) -> str:
-        httpx = local_process.optional("httpx")
         if not self._processes(predictor):
             return f"its process has ended: {local_process.last_line(self._printed(predictor))}"
         try:
-            answer = httpx.Client(trust_env=False, timeout=10).get(f"{_url(predictor.port)}/v2/health/ready")
-        except httpx.HTTPError as error:
+            status, _ = local_process.ask(f"{HERE}:{predictor.port}", "/v2/health/ready", timeout=10)
+        except OSError as error:
             return f"it does not answer: {error}"
-        return (
-            "" if answer.status_code == 200 else f"it answers {answer.status_code} when asked if it is ready"
-        )
+        return "" if status == 200 else f"it answers {status} when asked if it is ready"
 
     def _end(self, predictor: Predictor) -> None:
         local_process.stop(self._processes(predictor), patience=DRAIN_SECONDS)

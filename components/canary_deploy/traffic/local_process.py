@@ -7,7 +7,9 @@ this user and its command line holds an option with a path inside the service fo
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Sequence
+from http.client import HTTPConnection, HTTPException
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -84,13 +86,57 @@ def stop(processes: Sequence[Any], patience: float) -> None:
             process.terminate()
         except psutil.NoSuchProcess:
             continue
-    _, left = psutil.wait_procs(family, timeout=patience)
-    for process in left:
+    for process in _living(family, patience):
         try:
             process.kill()
         except psutil.NoSuchProcess:
             continue
-    psutil.wait_procs(left, timeout=5)
+    _living(family, 5)
+    psutil.wait_procs(family, timeout=0)  # takes the exit status of those that are our children
+
+
+def _living(processes: Sequence[Any], patience: float) -> list[Any]:
+    """Those that still live after some seconds, or as soon as none does. One that nobody buried is dead."""
+    psutil = optional("psutil")
+    deadline = time.monotonic() + patience
+    left = list(processes)
+    while True:
+        living = []
+        for process in left:
+            try:
+                if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                    living.append(process)
+            except psutil.NoSuchProcess:
+                continue
+        left = living
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.02)
+
+
+def ask(address: str, path: str, timeout: float) -> tuple[int, bytes]:
+    """Asks a process of this machine over HTTP; whatever proxy the environment names is passed by.
+
+    Args:
+        address: Host and port.
+        path: What to get.
+        timeout: Seconds.
+
+    Returns:
+        Status and body.
+
+    Raises:
+        OSError: It does not answer, or not in HTTP.
+    """
+    connection = HTTPConnection(address, timeout=timeout)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except HTTPException as error:
+        raise ConnectionError(f"{address} does not answer in HTTP: {error}") from error
+    finally:
+        connection.close()
 
 
 def free_port() -> int:

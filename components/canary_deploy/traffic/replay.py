@@ -1,8 +1,8 @@
 """Held-out utterances sent to a service as if users sent them, and their labels some time after.
 
-A rollout on one machine has no users. This sends labelled rows at a bounded rate in a seeded order, again and
-again, and tells the service each row's label a while after its answer, through the same address: any predictor
-takes a label, whichever answered the request.
+A rollout on one machine has no users. This sends labelled rows at a bounded rate in a seeded order, again
+and again, and tells the service each row's label a while after its answer, through the same address: any
+predictor takes a label, whichever answered the request.
 """
 
 import asyncio
@@ -177,7 +177,7 @@ class Replay:
         """Sends labels that are due, in batches; when every request is answered, all that are left."""
         while True:
             last = answered.is_set()
-            batch = []
+            batch: list[dict[str, Any]] = []
             while len(batch) < MOST_LABELS and self._labels:
                 if self._labels[0][0] > time.monotonic() and not last:
                     break
