@@ -1,9 +1,9 @@
 """Traffic by Gateway API: own Deployments and Services, and one HTTPRoute that splits by weight.
 
-The HTTPRoute is the truth. Its annotations name the digests of champion and candidate, its backends carry the
-weights, and each change of roles is one patch of it: there is no moment at which the two disagree. Beside a
-champion, Deployment and Service of a candidate are made before the route names them, and are taken away after
-it no longer does. What has no role in the route is nobody's, and the next act takes it away.
+The HTTPRoute is the truth: its annotations name the digests of champion and candidate, its backends carry
+the weights. Beside a champion, Deployment and Service of a candidate are made before the route sends requests
+there, and are taken away after it no longer does. A role ends only when all else is done, so that an act that
+was cut short is seen to be, and is done again.
 """
 
 from typing import Any
@@ -85,10 +85,15 @@ class GatewayTraffic:
                 f"its annotations say to {', '.join(wanted)}: somebody changed it"
             )
         if CHAMPION in roles:
-            ails = self._ailment(roles[CHAMPION])
+            ails = self._ailment(roles[CHAMPION], whole=True)
             found += [f"the champion is not well: {ails}"] if ails else []
         refused = refusal(route)
         return found + ([refused] if refused else [])
+
+    def sick(self) -> str:
+        """Why no pod of the champion answers; empty while one does, or where there is no champion."""
+        digest = self.champion()
+        return self._ailment(digest, whole=False) if digest else ""
 
     def champion(self) -> str | None:
         """Digest of the model in production."""
@@ -113,19 +118,22 @@ class GatewayTraffic:
             raise TrafficRefused(f"{release.digest} and the champion would have one name")
         content = self._content(roles | {CANDIDATE: release.digest}, 0)
         if route is None:
-            self.cluster.create(HTTP_ROUTE, self._whole(content))
+            route = self.cluster.create(HTTP_ROUTE, self._whole(content))
         self._set(DEPLOYMENT, self._deployment(release))
         self._set(SERVICE, self._service(release))
-        if route is not None and CANDIDATE not in roles:
+        if self._name(release.digest) not in _weights(route):
             self._change(route, content)
 
     def unready(self) -> str:
-        """Why the candidate cannot take requests; empty once it can."""
+        """Why the candidate cannot take requests; empty once it can.
+
+        To begin with it must have all its pods; once it has requests, one that lives is enough.
+        """
         route = self._route()
         roles = _roles(route)
         if route is None or CANDIDATE not in roles:
             return "there is no candidate"
-        return self._ailment(roles[CANDIDATE]) or refusal(route)
+        return self._ailment(roles[CANDIDATE], whole=self._share(route) == 0) or refusal(route)
 
     def share(self) -> float:
         """The candidate's part of the weights that the HTTPRoute has now."""
@@ -154,7 +162,7 @@ class GatewayTraffic:
 
     @retried
     def promote(self) -> None:
-        """Makes the candidate the champion in one patch of the HTTPRoute, then takes the old one away."""
+        """Takes the champion out of the HTTPRoute, then away, and gives its role to the candidate last."""
         route = self._route()
         roles = _roles(route)
         if route is None or not roles:
@@ -162,7 +170,9 @@ class GatewayTraffic:
         if CANDIDATE in roles:
             if self._share(route) != 1:
                 raise TrafficRefused(f"the candidate has {self._share(route):.1%} of the requests, not all")
+            route = self._change(route, self._content(roles, PARTS, served=(CANDIDATE,)))
             roles = {CHAMPION: roles[CANDIDATE]}
+            self._sweep(roles)
             self._change(route, self._content(roles, 0))
         self._sweep(roles)
 
@@ -180,7 +190,9 @@ class GatewayTraffic:
         if CANDIDATE in roles:
             if self._share(route) != 0:
                 raise TrafficRefused(f"the candidate still has {self._share(route):.1%} of the requests")
+            route = self._change(route, self._content(roles, 0, served=(CHAMPION,)))
             roles = {CHAMPION: roles[CHAMPION]}
+            self._sweep(roles)
             self._change(route, self._content(roles, 0))
         self._sweep(roles)
 
@@ -195,9 +207,9 @@ class GatewayTraffic:
         weights = _weights(route)
         return weights.get(self._name(digest), 0) / (sum(weights.values()) or 1) if digest else 0.0
 
-    def _ailment(self, digest: str) -> str:
+    def _ailment(self, digest: str, *, whole: bool) -> str:
         name = Release(digest, "").name
-        ails = ailment(self.cluster, self._name(digest), self._selector(name))
+        ails = ailment(self.cluster, self._name(digest), self._selector(name), whole=whole)
         if ails:
             return ails
         found = self.cluster.read(DEPLOYMENT, self._name(digest)) or {}
@@ -239,14 +251,14 @@ class GatewayTraffic:
         except Conflict:
             self.cluster.patch(kind, body["metadata"]["name"], body)
 
-    def _content(self, roles: dict[str, str], weight: int) -> Manifest:
+    def _content(
+        self, roles: dict[str, str], weight: int, *, served: tuple[str, ...] = (CHAMPION, CANDIDATE)
+    ) -> Manifest:
         """The parts of the HTTPRoute that say who gets what: annotations, and backends with weights."""
         weights = {CHAMPION: PARTS - weight, CANDIDATE: weight}
-        if CANDIDATE not in roles:
-            weights = {CHAMPION: PARTS}
         backends = [
             {"name": self._name(roles[role]), "port": 80, "weight": weights[role]}
-            for role in (CHAMPION, CANDIDATE)
+            for role in served
             if role in roles
         ]
         annotations: dict[str, str | None] = {role: roles.get(role) for role in (CHAMPION, CANDIDATE)}
@@ -268,10 +280,10 @@ class GatewayTraffic:
             },
         }
 
-    def _change(self, route: Manifest, content: Manifest) -> None:
+    def _change(self, route: Manifest, content: Manifest) -> Manifest:
         version = {"resourceVersion": route["metadata"]["resourceVersion"]}
         body = content | {"metadata": content["metadata"] | version}
-        self.cluster.patch(HTTP_ROUTE, self.serving.service, body)
+        return self.cluster.patch(HTTP_ROUTE, self.serving.service, body)
 
     def _sweep(self, roles: dict[str, str]) -> None:
         """Takes away what belongs to the service and has no role in it any more."""

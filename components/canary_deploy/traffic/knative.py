@@ -70,6 +70,17 @@ class KnativeTraffic:
             return [str(error)]
         return self._foreign(found)
 
+    def sick(self) -> str:
+        """Why the champion's revision does not answer; empty while it does, or where there is none."""
+        found, champion = self._isvc.read(), self.champion()
+        if found is None or champion is None:
+            return ""
+        revision = self._revision(self._revision_of(found, champion))
+        if revision is None:
+            return f"there is no revision of the champion {champion}"
+        status, words = condition(revision, "Ready")
+        return f"the champion's revision is not ready: {words}" if status == "False" else ""
+
     def champion(self) -> str | None:
         """Digest of the model in production."""
         found = self._isvc.read()
@@ -235,13 +246,18 @@ class KnativeTraffic:
                 f"and Knative gives it {live:.0%}"
             )
 
-    def _address(self, found: Manifest, digest: str | None) -> str:
+    def _revision_of(self, found: Manifest, digest: str | None) -> str:
+        """The name of the newest revision of a model that KServe has in its records; empty: of none."""
         status = _component(found)
         for key in ("latestReadyRevision", "latestRolledoutRevision", "previousRolledoutRevision"):
             name = status.get(key, "")
             if digest is not None and self._digest(name) == digest:
-                return f"http://{name}.{self.serving.namespace}.svc"
+                return str(name)
         return ""
+
+    def _address(self, found: Manifest, digest: str | None) -> str:
+        name = self._revision_of(found, digest)
+        return f"http://{name}.{self.serving.namespace}.svc" if name else ""
 
     def _unsettled(self, found: Manifest, champion: str) -> str:
         """Says what of an earlier change is still under way; a change then confuses KServe's records."""

@@ -80,9 +80,17 @@ class KServeTraffic:
             return [frozen]
         if not self._isvc.first_trial(found):
             name = found["spec"]["predictor"].get("name", "")
-            ails = self._ailment(name)
+            ails = self._ailment(name, whole=True)
             problems += [f"the champion is not well: {ails}"] if ails else []
         return problems + self._unrouted(found)
+
+    def sick(self) -> str:
+        """Why no pod of the champion answers, or that KServe cannot give requests back to it."""
+        found = self._isvc.read()
+        if found is None or self._isvc.first_trial(found):
+            return ""
+        name = found["spec"]["predictor"].get("name", "")
+        return self._frozen(found) or self._ailment(name, whole=False)
 
     def champion(self) -> str | None:
         """Digest of the model in production: of the predictor, unless that is the first and on trial."""
@@ -126,6 +134,7 @@ class KServeTraffic:
     def unready(self) -> str:
         """Why the candidate cannot take requests; empty once it can.
 
+        To begin with it must have all its pods; once it has requests, one that lives is enough.
         `status.observedGeneration` is of a Deployment and says nothing, and the InferenceService is Ready
         whatever its candidate is; so the candidate's own pods are asked.
         """
@@ -133,14 +142,18 @@ class KServeTraffic:
         entry = None if found is None else _entry(found)
         if found is None or (entry is None and not self._isvc.first_trial(found)):
             return "there is no candidate"
-        ails = self._ailment((entry or found["spec"])["predictor"].get("name", ""))
+        name, begun = (
+            (entry or found["spec"])["predictor"].get("name", ""),
+            (entry or {}).get("trafficPercent"),
+        )
+        ails = self._ailment(name, whole=not begun)
         if ails:
             return ails
         if entry is not None:
             status, words = condition(found, "CanaryPredictorReady")
             if status != "True":
                 return f"KServe does not hold the candidate for ready: {words}"
-        return self._frozen(found) or next(iter(self._unrouted(found)), "")
+        return next(iter(self._unrouted(found)), "")
 
     def share(self) -> float:
         """The candidate's part of the weights in the HTTPRoute of the service's public host."""
@@ -221,8 +234,9 @@ class KServeTraffic:
     def _address(self, specified: Manifest) -> str:
         return f"http://{self._workload(specified.get('name', ''))}.{self.serving.namespace}.svc"
 
-    def _ailment(self, name: str) -> str:
-        return ailment(self.cluster, self._workload(name), f"app=isvc.{self._workload(name)}")
+    def _ailment(self, name: str, *, whole: bool) -> str:
+        workload = self._workload(name)
+        return ailment(self.cluster, workload, f"app=isvc.{workload}", whole=whole)
 
     def _routes(self) -> list[Manifest | None]:
         """The HTTPRoutes of the public host and of the predictor's own."""

@@ -40,6 +40,8 @@ class Serving:
         memory: Of each pod, requested and the limit.
         secret: A Secret with the credentials of the object storage, as environment variables; empty: none.
         service_account: Of the pods; KServe looks up the credentials for models there. Empty: the default.
+        slow: Seconds after which an answer counts as slow.
+        trainer: Import path of the model's trainer; empty: the one that comes with this package.
     """
 
     service: str
@@ -53,6 +55,8 @@ class Serving:
     memory: str = "2Gi"
     secret: str = ""
     service_account: str = ""
+    slow: float = 0.5
+    trainer: str = ""
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.service):
@@ -86,7 +90,7 @@ class Serving:
         for name, given in value.items():
             if name not in fields:
                 raise BadInput(f"is not one of {', '.join(fields)}", column=str(name))
-            if type(given) is not fields[name].type:
+            if type(given) is not fields[name].type and (name, type(given)) != ("slow", int):
                 raise BadInput(f"must be of type {fields[name].type.__name__}", column=name)  # type: ignore[union-attr]
         return cls(**value)
 
@@ -119,7 +123,10 @@ def container(serving: Serving, release: Release, folder: str) -> Manifest:
         "events": serving.events,
         "log": "/log",
         "port": str(PORT),
+        "slow": str(serving.slow),
     }
+    if serving.trainer:
+        arguments["trainer"] = serving.trainer
     made: Manifest = {
         "name": CONTAINER,
         "image": serving.image,
@@ -175,8 +182,8 @@ def digest_of(spec: Manifest) -> str | None:
     return None
 
 
-def ailment(cluster: Cluster, deployment: str, pods: str) -> str:
-    """What keeps a Deployment from being whole and current; empty where nothing does.
+def ailment(cluster: Cluster, deployment: str, pods: str, *, whole: bool) -> str:
+    """What keeps a Deployment from answering; empty where nothing does.
 
     Counts only pods of the newest template: available pods of an older one prove nothing.
 
@@ -184,6 +191,7 @@ def ailment(cluster: Cluster, deployment: str, pods: str) -> str:
         cluster: Where.
         deployment: The Deployment's name.
         pods: A selector of its pods, to say what ails them.
+        whole: Whether it must have all its pods, or one is enough.
     """
     found = cluster.read(DEPLOYMENT, deployment)
     if found is None:
@@ -193,6 +201,8 @@ def ailment(cluster: Cluster, deployment: str, pods: str) -> str:
         return f"Deployment {deployment} has not been acted on yet"
     current, ready = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     if wanted and current == status.get("replicas", 0) == ready == wanted:
+        return ""
+    if not whole and ready and current == status.get("replicas", 0):
         return ""
     reasons = [
         f"{each.get('reason')}: {each.get('message')}"
