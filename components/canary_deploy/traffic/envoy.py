@@ -166,7 +166,7 @@ class Envoy:
         self._admin.unlink(missing_ok=True)
 
     def _processes(self) -> list[Any]:
-        return local_process.find("--config-path", self._config)
+        return local_process.find(("--config-path", str(self._config)))
 
     def _answer(self, what: str) -> bytes | None:
         """The admin interface's answer; None when there is none."""

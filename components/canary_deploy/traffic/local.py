@@ -79,7 +79,7 @@ class LocalTraffic:
     ) -> None:
         self.folder = Path(folder).absolute()
         self.service = service
-        self._events = events
+        self._events = _absolute(events)
         self._serve = tuple(serve)
         self._file = self.folder / "traffic.json"
         if not self._file.exists():
@@ -103,7 +103,7 @@ class LocalTraffic:
         """
         deployed = self._deployed()
         if champion and not deployed.champion and not deployed.candidate:
-            deployed = replace(deployed, champion=Predictor(champion, local_process.free_port()))
+            deployed = replace(deployed, champion=_predictor(champion))
         deployed = self._bury(deployed)
         self._keep(self._with_processes(deployed))
         self._await_champion()
@@ -122,10 +122,14 @@ class LocalTraffic:
         found = []
         if not self._envoy.running():
             found.append("Envoy does not run; start the service")
-        champion = self._deployed().champion
-        if champion and (why := self._why_unready(champion)):
-            found.append(f"the champion {champion.release.name} is sick: {why}")
+        if why := self.sick():
+            found.append(f"the champion is sick: {why}")
         return found
+
+    def sick(self) -> str:
+        """See the protocol."""
+        champion = self._deployed().champion
+        return self._why_unready(champion) if champion else ""
 
     def champion(self) -> str | None:
         """See the protocol."""
@@ -144,8 +148,7 @@ class LocalTraffic:
             raise TrafficRefused(f"another candidate is there: {deployed.candidate.release.name}")
         deployed = self._bury(deployed)
         if not deployed.candidate:
-            candidate = Predictor(release, local_process.free_port())
-            deployed = replace(deployed, candidate=candidate, share=0.0)
+            deployed = replace(deployed, candidate=_predictor(release), share=0.0)
         self._keep(self._with_processes(deployed))
         self._envoy.start(_endpoints(self._deployed()))
 
@@ -241,7 +244,7 @@ class LocalTraffic:
         for predictor in starting:
             command = [*self._serve, "--release", predictor.release.uri, "--digest", predictor.release.digest]
             command += ["--variant", predictor.release.name, "--service", self.service]
-            command += ["--events", self._events, "--log", str(self._ahead(predictor))]
+            command += ["--events", self._events, "--log", str(self._ahead)]
             command += ["--port", str(predictor.port)]
             local_process.start(command, self._printed(predictor))
         return deployed
@@ -267,14 +270,15 @@ class LocalTraffic:
         local_process.stop(self._processes(predictor), patience=DRAIN_SECONDS)
 
     def _processes(self, predictor: Predictor) -> list[Any]:
-        return local_process.find("--log", self._ahead(predictor))
+        return local_process.find(("--digest", predictor.release.digest), ("--log", str(self._ahead)))
 
-    def _ahead(self, predictor: Predictor) -> Path:
-        """Where it writes events ahead of the store."""
-        return self.folder / "predictors" / predictor.release.name
+    @property
+    def _ahead(self) -> Path:
+        """Where predictors write ahead of the store: one folder, so that each finds what a dead one left."""
+        return self.folder / "ahead"
 
     def _printed(self, predictor: Predictor) -> Path:
-        return self.folder / "predictors" / f"{predictor.release.name}.log"
+        return self.folder / f"{predictor.release.name}.log"
 
     def _keep(self, deployed: Deployed) -> None:
         write_json({"format": FORMAT} | asdict(deployed), self._file)
@@ -310,6 +314,15 @@ def _endpoints(deployed: Deployed) -> list[Endpoint]:
     if candidate and share > 0:
         found.append(Endpoint(candidate.port, weight))
     return found
+
+
+def _predictor(release: Release) -> Predictor:
+    return Predictor(replace(release, uri=_absolute(release.uri)), local_process.free_port())
+
+
+def _absolute(uri: str) -> str:
+    """A folder from wherever a later controller may run; a place in object storage as it is."""
+    return uri if "://" in uri else str(Path(uri).absolute())
 
 
 def _digest(predictor: Predictor | None) -> str | None:

@@ -1,7 +1,7 @@
 """Processes that outlive whoever started them, and are found again by what stands on their command line.
 
 A process id is written nowhere: it may be another's by the time it is read. A process is ours when it is of
-this user and its command line holds an option with a path inside the service folder, which nothing else has.
+this user and its command line holds options with a path inside the service folder, as nothing else does.
 """
 
 import os
@@ -51,12 +51,11 @@ def start(command: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
         )
 
 
-def find(option: str, path: Path) -> list[Any]:
-    """This user's living processes whose command line holds an option with a path.
+def find(*options: tuple[str, str]) -> list[Any]:
+    """This user's living processes whose command line holds all of some options.
 
     Args:
-        option: Such as `--log`.
-        path: Its value.
+        *options: An option and its value, such as `("--log", "/srv/nlu/ahead")`.
 
     Returns:
         `psutil.Process` handles, the oldest first; they never signal another process of the same number.
@@ -66,7 +65,7 @@ def find(option: str, path: Path) -> list[Any]:
     for process in psutil.process_iter(["cmdline", "uids", "create_time", "status"]):
         words = process.info["cmdline"] or []
         ours = process.info["uids"] is not None and process.info["uids"].real == os.getuid()
-        if ours and process.info["status"] != psutil.STATUS_ZOMBIE and _holds(words, option, str(path)):
+        if ours and process.info["status"] != psutil.STATUS_ZOMBIE and _holds(words, options):
             found.append(process)
     return sorted(found, key=lambda each: each.info["create_time"])
 
@@ -170,5 +169,5 @@ def last_line(log: Path) -> str:
     return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "its log is empty")
 
 
-def _holds(words: Sequence[str], option: str, value: str) -> bool:
-    return any(pair == (option, value) for pair in pairwise(words))
+def _holds(words: Sequence[str], options: Sequence[tuple[str, str]]) -> bool:
+    return set(options) <= set(pairwise(words))

@@ -14,19 +14,21 @@ def main() -> None:
         options.add_argument(f"--{name}", required=True)
     options.add_argument("--port", type=int, required=True)
     given = options.parse_args()
-    if given.release == "altered":
+    if given.release.endswith("altered"):
         raise SystemExit("altered/model: not the model that was evaluated")
-    log = Path(given.log)
+    log = Path(given.log, given.variant)
     log.mkdir(parents=True, exist_ok=True)
     answered = (log / "answered").open("a", buffering=1)
     labels = (log / "labels").open("a", buffering=1)
 
     async def ready(_: web.Request) -> web.Response:
-        return web.json_response({"ready": True}, status=503 if given.release == "never-ready" else 200)
+        return web.json_response(
+            {"ready": True}, status=503 if given.release.endswith("never-ready") else 200
+        )
 
     async def infer(request: web.Request) -> web.Response:
         await request.read()
-        await asyncio.sleep(0.3 if given.release == "slow" else 0)
+        await asyncio.sleep(0.3 if given.release.endswith("slow") else 0)
         name = request.headers.get("x-request-id", "")
         answered.write(f"{name}\n")
         headers = {"x-request-id": name, "x-adsmu-variant": given.variant, "x-adsmu-model": given.digest}

@@ -59,7 +59,7 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 
 
 def predictor_of(traffic: LocalTraffic, release: Release) -> psutil.Process:
-    (found,) = local_process.find("--log", traffic.folder / "predictors" / release.name)
+    (found,) = local_process.find(("--digest", release.digest), ("--log", str(traffic.folder / "ahead")))
     return found
 
 
@@ -88,7 +88,7 @@ def asked(traffic: LocalTraffic, requests: int) -> list[str]:
 
 
 def answered(traffic: LocalTraffic, *releases: Release) -> list[str]:
-    logs = [traffic.folder / "predictors" / release.name / "answered" for release in releases]
+    logs = [traffic.folder / "ahead" / release.name / "answered" for release in releases]
     return [line for log in logs for line in log.read_text().splitlines()]
 
 
@@ -293,9 +293,10 @@ def test_a_champion_that_dies_is_reported_and_the_candidate_answers(traffic: Loc
         kill(predictor_of(traffic, OLD))
         send(replay, 100)
         (obstacle,) = traffic.obstacles()
-        assert f"{OLD.name} is sick: its process has ended" in obstacle
+        assert obstacle == f"the champion is sick: {traffic.sick()}"
+        assert "its process has ended" in traffic.sick()
         traffic.start()
-        assert traffic.obstacles() == []
+        assert (traffic.obstacles(), traffic.sick()) == ([], "")
         counts = replay.stop()
     assert counts.failed == 0, counts.faults
 
@@ -322,7 +323,7 @@ def test_envoy_that_died_is_reported_and_started_again_where_it_was(traffic: Loc
     deploy(traffic)
     traffic.set_share(0.25)
     address = traffic.address
-    (front,) = local_process.find("--config-path", traffic.folder / "envoy.json")
+    (front,) = local_process.find(("--config-path", str(traffic.folder / "envoy.json")))
     kill(front)
     assert traffic.obstacles() == ["Envoy does not run; start the service"]
     traffic.start()
@@ -353,14 +354,8 @@ def test_a_service_folder_that_was_altered_is_refused(tmp_path: Path) -> None:
 
 def test_a_stranger_that_names_the_folder_is_left_alone(traffic: LocalTraffic) -> None:
     traffic.start(OLD)
-    log = traffic.folder / "predictors" / OLD.name
-    sleeps = [
-        sys.executable,
-        "-c",
-        "import time; time.sleep(60)",
-        str(log),
-        str(traffic.folder / "envoy.json"),
-    ]
+    named = [str(traffic.folder / "ahead"), OLD.digest, "--log", str(traffic.folder / "envoy.json")]
+    sleeps = [sys.executable, "-c", "import time; time.sleep(60)", *named]
     with subprocess.Popen(sleeps) as stranger:
         try:
             traffic.stop()
@@ -481,7 +476,7 @@ def test_a_replay_tells_each_requests_own_label(traffic: LocalTraffic) -> None:
     with load(traffic, label_delay=0.3) as replay:
         send(replay, 30)
         counts = replay.stop()
-    lines = (traffic.folder / "predictors" / OLD.name / "labels").read_text().splitlines()
+    lines = (traffic.folder / "ahead" / OLD.name / "labels").read_text().splitlines()
     labels = {each["request_id"]: each["label"] for each in map(json.loads, lines)}
     assert len(labels) == len(lines) == counts.labelled == counts.sent
     assert set(labels) == set(answered(traffic, OLD))
