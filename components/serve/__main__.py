@@ -13,7 +13,9 @@ def main() -> int:
     Returns:
         The exit code: 0, or 2 for a release or a setting that is refused, or 1 for a fault.
     """
-    options = argparse.ArgumentParser(prog="python -m adsmu.serve", description=serve.__doc__.splitlines()[0])
+    options = argparse.ArgumentParser(
+        prog="python -m adsmu.serve", description="Serve a release over KServe's inference protocols."
+    )
     add = options.add_argument
     add("--release", required=True, help="the release's folder, or its place in object storage")
     add("--digest", required=True, help="the digest that its model must have")

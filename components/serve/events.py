@@ -5,6 +5,7 @@ import logging
 import threading
 import uuid
 from collections import deque
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,6 +31,9 @@ class WriteAhead:
 
     The files survive the death of the process, not that of the machine's disk or a power cut.
 
+    Attributes:
+        lost: How many lines are in no file, because the disk or `most_bytes` was full.
+
     Args:
         folder: LOG; processes may share it.
         store: Where lines end.
@@ -44,7 +48,7 @@ class WriteAhead:
         self._folder, self._store, self._service = Path(folder).absolute(), store, service
         self._flush, self._most_bytes = flush, most_bytes
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._open: dict[str, tuple[Path, BinaryIO]] = {}
+        self._open: dict[str, tuple[Path, FileIO]] = {}
         self._lines: dict[str, int] = {}
         self._sequence: dict[str, int] = {}
         self._guard = threading.Lock()
@@ -75,7 +79,8 @@ class WriteAhead:
                 _, file = self._open.get(kind) or self._begin(kind)
                 size = file.tell()
                 if file.write(content) != len(content):
-                    file.truncate(size)
+                    file.seek(size)
+                    file.truncate()
                     raise OSError("the disk is full")
             except OSError as error:
                 self._lose(lines, str(error))
@@ -91,20 +96,25 @@ class WriteAhead:
         self._thread.join()
         self._upload()
         if not self._closed:
-            self._lock_file(self._writer).unlink(missing_ok=True)
+            self._forget(self._writer)
         self._lock.close()
+
+    @property
+    def waiting(self) -> int:
+        """The bytes in local files, which the storage does not have yet."""
+        return self._bytes
 
     def _lose(self, lines: list[str], why: str) -> None:
         if not self.lost:
             _log.error("events are lost: %s", why)
         self.lost += len(lines)
 
-    def _begin(self, kind: str) -> tuple[Path, BinaryIO]:
+    def _begin(self, kind: str) -> tuple[Path, FileIO]:
         number = self._sequence.get(kind, 0)
         self._sequence[kind] = number + 1
         path = self._folder / kind / self._service / self._writer / f"{number:010d}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._open[kind] = path, path.open("xb", buffering=0)  # type: ignore[assignment]
+        self._open[kind] = path, path.open("xb", buffering=0)
         self._lines[kind] = 0
         return self._open[kind]
 
@@ -144,9 +154,15 @@ class WriteAhead:
                 self._closed.popleft()
                 self._bytes -= len(content)
         while self._inherited:
-            writer = next(iter(self._inherited))
-            self._lock_file(writer).unlink(missing_ok=True)
-            self._inherited.pop(writer).close()
+            writer, lock = self._inherited.popitem()
+            self._forget(writer)
+            lock.close()
+
+    def _forget(self, writer: str) -> None:
+        """Removes what a writer has left but files: they are stored."""
+        for folder in self._folder.glob(f"*/*/{writer}"):
+            folder.rmdir()
+        self._lock_file(writer).unlink(missing_ok=True)
 
     def _lock_file(self, writer: str) -> Path:
         return self._folder / f"{writer}.lock"

@@ -5,21 +5,9 @@ import time
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from prometheus_client import Counter, Histogram
-
 from adsmu.serve.events import WriteAhead
+from adsmu.serve.metrics import Metrics
 from adsmu.stratify.assign import OTHER
-
-REQUESTS = Counter("canary_requests", "Utterances answered or refused", ["variant", "stratum", "code"])
-SECONDS = Histogram(
-    "canary_request_seconds",
-    "From the last byte of a request to the first of its answer",
-    ["variant"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-)
-SLOW = Counter(
-    "canary_slow", "Utterances answered later than the objective for latency", ["variant", "stratum"]
-)
 
 
 @dataclass(frozen=True)
@@ -77,12 +65,14 @@ class Recorder:
         variant: champion, candidate, or another word.
         model: Digest of the model.
         log: The event log.
+        metrics: What is counted.
         slow: Seconds; a later answer counts as slow.
     """
 
     variant: str
     model: str
     log: WriteAhead
+    metrics: Metrics
     slow: float
 
     def record(self, exchange: Exchange, code: int) -> None:
@@ -110,10 +100,7 @@ class Recorder:
                 "code": code,
             }
             lines.append(json.dumps(event, separators=(",", ":")))
-            REQUESTS.labels(self.variant, stratum, code).inc()
-            if good and seconds > self.slow:
-                SLOW.labels(self.variant, stratum).inc()
-        SECONDS.labels(self.variant).observe(seconds)
+        self.metrics.count(self.variant, exchange.strata, code, seconds, slow=good and seconds > self.slow)
         self.log.append("events", lines)
 
     def record_labels(self, labels: list[dict[str, object]]) -> None:

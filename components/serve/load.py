@@ -40,12 +40,13 @@ def load_release(uri: str, expected: str, trainer: str) -> Loaded:
         BadInput: The model is another one or was altered, a file is damaged, or a golden request fails.
         StoreUnavailable: The storage does not answer.
     """
-    if Path(uri).is_dir():
-        return _load(Path(uri), uri, expected, trainer)
-    with tempfile.TemporaryDirectory() as place:
-        parent, _, name = uri.rstrip("/").rpartition("/")
-        if not parent:
+    uri = uri.removeprefix("file://").rstrip("/")
+    if "://" not in uri:
+        if not Path(uri).is_dir():
             raise BadInput("no such folder", file=uri)
+        return _load(Path(uri), uri, expected, trainer)
+    parent, _, name = uri.rpartition("/")
+    with tempfile.TemporaryDirectory() as place:
         return _load(download(open_store(parent), name, Path(place, "release")), uri, expected, trainer)
 
 

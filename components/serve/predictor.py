@@ -3,7 +3,7 @@
 import contextvars
 import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import kserve
@@ -11,7 +11,7 @@ from kserve.errors import InvalidInput
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 
 from adsmu.errors import BadInput
-from adsmu.serve.batches import MicroBatches
+from adsmu.serve.batches import MicroBatches, Row
 from adsmu.serve.exchange import Answer, Exchange, Recorder
 from adsmu.serve.load import Loaded
 from adsmu.serve.requests import MOST_BODY, instances, parsed, request_id, tensors
@@ -98,12 +98,12 @@ class StratumModel(kserve.Model):
             raise InvalidInput(str(error)) from error
         if second and payload.id and "x-request-id" not in headers:
             exchange.request_id = request_id(payload.id)
-        exchange.answers = await self._batches.ask(exchange.utterances)
+        exchange.answers = await self._batches.ask([*exchange.utterances])
         if any(answer.intent is None for answer in exchange.answers):
             raise ModelFailed
         return self._tensors(exchange, payload) if second else _objects(exchange)
 
-    def _answer(self, rows: list[Sequence[str]]) -> list[Answer]:
+    def _answer(self, rows: list[Row]) -> list[Answer]:
         stratifier = self._loaded.stratifier
         strata = [stratifier.names[place] for place in stratifier.assign(rows)]
         try:
@@ -117,7 +117,7 @@ class StratumModel(kserve.Model):
             return [Answer(strata[0], None, None, None)]
 
     def _tensors(self, exchange: Exchange, request: kserve.InferRequest) -> kserve.InferResponse:
-        columns = {
+        columns: dict[str, list[Any]] = {
             "domain": [answer.domain for answer in exchange.answers],
             "intent": [answer.intent for answer in exchange.answers],
             "tags": [json.dumps(answer.tags) for answer in exchange.answers],
@@ -230,7 +230,8 @@ class Surround:
 
 async def _body(receive: Receive) -> bytes | None:
     """The body of a request; None if it is too long."""
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":

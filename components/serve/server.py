@@ -55,13 +55,14 @@ def serve(
     model_server = _model_server()
     from adsmu.serve.exchange import Recorder
     from adsmu.serve.load import load_release
+    from adsmu.serve.metrics import Metrics
     from adsmu.serve.predictor import FixedRepository, StratumModel, Surround
     from adsmu.serve.requests import MOST_BODY
 
     loaded = load_release(release, digest, trainer)
     ahead = WriteAhead(log, open_store(events), service, flush)
     try:
-        recorder = Recorder(variant, digest, ahead, slow)
+        recorder = Recorder(variant, digest, ahead, Metrics(ahead), slow)
         model_server.args.grpc_max_receive_message_length = MOST_BODY
         server = model_server.ModelServer(
             http_port=port,

@@ -200,6 +200,9 @@ class Stratifier:
         for code, pairs in enumerate(counts.values()):
             for place, count in pairs:
                 table[code, place] += count
+        # Behind them the new use case as a whole, of which a single stratum may have seen a row or two.
+        whole = SMOOTHING + (table[:, self._new] - SMOOTHING).sum(axis=1, keepdims=True)
+        table = np.hstack([table, whole])
         self._log = np.log(table / table.sum(axis=0)).astype(np.float32) if counts else table
         # Most words first; of equals the one with fewer slots, which says more of where they stand.
         self._carriers = sorted(
@@ -244,9 +247,10 @@ class Stratifier:
             return found
         begins = np.concatenate([[0], np.cumsum(lengths[some])[:-1]])
         scores = np.add.reduceat(self._log[[code for codes in known for code in codes]], begins)
-        best = scores.argmax(axis=1)
+        uses = np.flatnonzero(np.append(~self._new, True))
+        best = uses[scores[:, uses].argmax(axis=1)]
         for row, score, place in zip(some.tolist(), scores, best.tolist(), strict=True):
-            if not self._new[place]:
+            if place < other:
                 found[row] = place
                 continue
             strata = self._fitting(folded[row])

@@ -1,12 +1,9 @@
-"""A trainer that is done in milliseconds: words vote for an intent, and each has the tag it was seen with most.
+"""A trainer that is done in milliseconds: words vote for an intent, each has its most frequent tag.
 
-Three words have their own way with the model: on `boom` it raises, on `wait` it takes a tenth of a second, on
-`bye` it ends its process as a kill would.
+Two words have their own way with the model: on `boom` it raises, on `wait` it takes a tenth of a second.
 """
 
 import json
-import os
-import signal
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -45,8 +42,6 @@ class WordPredictor:
                 raise RuntimeError("boom")
             if "wait" in row:
                 time.sleep(0.1)
-            if "bye" in row:
-                os.kill(os.getpid(), signal.SIGKILL)
         uses = [self.use(row) for row in tokens]
         return Predictions(
             [domain for domain, _ in uses],
