@@ -17,8 +17,8 @@ from typing import Any, Literal
 import numpy as np
 
 from adsmu.canary_deploy import mean
-from adsmu.canary_deploy.plan import OTHER, Evidence, Plan
-from adsmu.canary_deploy.state import METRICS, State, after
+from adsmu.canary_deploy.plan import Evidence, Plan
+from adsmu.canary_deploy.state import METRICS, State, after, average, compared
 from adsmu.errors import BadInput
 
 Action = Literal["advance", "hold", "roll_back", "promote", "inconclusive"]
@@ -68,7 +68,7 @@ class Findings:
     strata_proven: np.ndarray
 
 
-def findings(plan: Plan, state: State, others: int = 0) -> Findings:
+def findings(state: State) -> Findings:
     """What the tests say of a state.
 
     Every one of the proofs that a promotion asks for is at the level alpha by itself. That is enough: a
@@ -76,41 +76,25 @@ def findings(plan: Plan, state: State, others: int = 0) -> Findings:
     testing and acceptance sampling").
 
     Args:
-        plan: The plan.
         state: After any number of looks.
-        others: How many of the last strata are only watched for harm.
     """
-    bar = math.log(1 / plan.alpha)
-    seen, difference, variance = _compared(plan, state)
-    few, strata_proven = seen < plan.min_labels, mean.log_proof(difference, variance, plan.floor) >= bar
-    proved = slice(None, seen.shape[-1] - others)
-    few[..., seen.shape[-1] - others :] = False
-    strata_proven[..., seen.shape[-1] - others :] = True
-    average = mean.equal_weighted(difference[..., proved], variance[..., proved])
+    plan, bar = state.plan, math.log(1 / state.plan.alpha)
+    few, strata_proven = compared(state).seen < plan.min_labels, state.log_strata_proof >= bar
+    watched = np.arange(few.shape[-1]) >= few.shape[-1] - state.others
     return Findings(
         harmed=state.log_rollback >= bar,
         split_wrong=state.log_split >= bar,
         coverage_wrong=state.log_coverage >= bar,
-        few=few,
-        proven=mean.log_proof(*average, plan.margin) >= bar,
-        strata_proven=strata_proven,
+        few=few & ~watched,
+        proven=state.log_proof >= bar,
+        strata_proven=strata_proven | watched,
     )
-
-
-def _compared(plan: Plan, state: State) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What a proof rests on, of each stratum: how many were seen, the difference, its variance."""
-    if plan.proof == "shadow":
-        return state.pairs[0], *mean.paired(*state.pairs)
-    if plan.proof == "limit":
-        limited = mean.against_limit(state.correct[0], state.labelled[0], plan.min_accuracy)
-        return state.labelled[0], *limited
-    return state.labelled.min(axis=0), *mean.estimate(state.mean, state.correct, state.labelled)
 
 
 def decide(plan: Plan, evidence: Evidence, state: State | None = None) -> Decision:
     """What a rollout does next.
 
-    A finding of harm is final: looks that come later cannot take it back. No proof is asked for while the
+    A finding of harm is final, and so is a proof: looks that come later cannot take it back. No proof is asked for while the
     canary's share is raised step by step, only that nothing speaks against it; but it is neither promoted nor
     given all the traffic, after which there is no champion left to compare with, unless it is proven not to
     be worse.
@@ -147,7 +131,9 @@ def decide(plan: Plan, evidence: Evidence, state: State | None = None) -> Decisi
     share = float(state.share)
     if share != 0 and share not in plan.steps:
         raise BadInput(f"the share {share:g} is no step of the plan", row=state.looks, column="share")
-    found = findings(plan, state, evidence.strata[-1] == OTHER)
+    if state.plan != plan:
+        raise BadInput("the state is of another plan")
+    found = findings(state)
     action, reasons = _action(plan, evidence, state, found, share)
     return Decision(action, tuple(reasons), _figures(plan, evidence, state, found, share))
 
@@ -230,10 +216,8 @@ def _named(names: list[str]) -> str:
 
 
 def _figures(plan: Plan, evidence: Evidence, state: State, found: Findings, share: float) -> dict[str, Any]:
-    _, *each = _compared(plan, state)
-    proved = len(evidence.strata) - (evidence.strata[-1] == OTHER)
-    average = mean.equal_weighted(*(figures[:proved] for figures in each))
-    difference, variance = (float(figure) for figure in average)
+    of = compared(state)
+    difference, variance = (float(figure) for figure in average(state, of))
     strata = [
         {"stratum": name, "labelled": labelled, "correct": correct, "difference": _rounded(shift)}
         | {metric: _rounded(value / math.log(10)) for metric, value in zip(METRICS, harm, strict=True)}
@@ -242,7 +226,7 @@ def _figures(plan: Plan, evidence: Evidence, state: State, found: Findings, shar
             evidence.strata,
             state.labelled.T.tolist(),
             state.correct.T.tolist(),
-            each[0].tolist(),
+            of.difference.tolist(),
             state.log_harm[:, :-1].T.tolist(),
             found.strata_proven.tolist(),
             strict=True,

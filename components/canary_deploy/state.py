@@ -3,13 +3,13 @@
 Every array may have dimensions of its own before the strata: many rollouts are then carried side by side.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from adsmu.canary_deploy import mean, shadow
 from adsmu.canary_deploy.harm import RATIOS, TWO_SIDED, Mixture, limit_growth, strata_growth, with_all
-from adsmu.canary_deploy.plan import Evidence, Labels, Look, Pairs, Plan, Traffic
+from adsmu.canary_deploy.plan import OTHER, Evidence, Labels, Look, Pairs, Plan, Traffic
 from adsmu.canary_deploy.split import coverage_growth, split_growth
 
 METRICS = ("wrong", "errors", "slow", "shadow", "too many wrong", "too many errors", "too many slow")
@@ -53,7 +53,8 @@ class State:
         share: The share of the latest.
         looks_at_share: Looks since the share last changed.
         requests_at_share: The canary's requests in them.
-        limits: What parts of the canary's answers may be wrong, errors, slow.
+        plan: What the canary must show.
+        others: How many of the last strata are only watched for harm.
         harm: Wrong, errors, slow, against the champion and against the limits: (6, ..., strata and all).
         split: (...).
         coverage: (..., strata and all).
@@ -65,13 +66,16 @@ class State:
         log_rollback: The highest that their sum ever was.
         log_split: The same of the split.
         log_coverage: The same of the coverage, strata and all together.
+        log_proof: The highest that the proof of the mean ever was, with labels enough in every stratum.
+        log_strata_proof: The same of each stratum, (..., strata).
     """
 
     looks: int
     share: np.ndarray
     looks_at_share: np.ndarray
     requests_at_share: np.ndarray
-    limits: np.ndarray
+    plan: Plan
+    others: int
     harm: Mixture
     split: Mixture
     coverage: Mixture
@@ -83,21 +87,23 @@ class State:
     log_rollback: np.ndarray
     log_split: np.ndarray
     log_coverage: np.ndarray
+    log_proof: np.ndarray
+    log_strata_proof: np.ndarray
 
 
-def begin(plan: Plan, strata: int, rollouts: tuple[int, ...] = ()) -> State:
+def begin(plan: Plan, strata: int, rollouts: tuple[int, ...] = (), others: int = 0) -> State:
     """The state before the first look.
 
     Args:
-        plan: Its limits are read.
+        plan: What the canary must show.
         strata: How many.
         rollouts: The dimensions of rollouts carried side by side; none for one.
+        others: How many of the last strata are only watched for harm.
 
     >>> begin(Plan(), 3).harm.looks.shape
     (6, 4)
     """
     zeros, rows = np.zeros((3, *rollouts, strata), dtype=np.int64), (*rollouts, strata + 1)
-    most_wrong = min(1 - plan.min_accuracy + plan.floor, 1) if plan.min_accuracy else 1
     none = np.zeros(rollouts, dtype=np.int64)
     never = np.full(rollouts, -np.inf)
     return State(
@@ -105,7 +111,8 @@ def begin(plan: Plan, strata: int, rollouts: tuple[int, ...] = ()) -> State:
         share=np.full(rollouts, np.nan),
         looks_at_share=none,
         requests_at_share=none,
-        limits=np.array([most_wrong, plan.max_errors, plan.max_slow]),
+        plan=plan,
+        others=others,
         harm=Mixture.begin((6, *rows), len(RATIOS)),
         split=Mixture.begin(rollouts, len(TWO_SIDED)),
         coverage=Mixture.begin(rows, len(TWO_SIDED)),
@@ -117,6 +124,8 @@ def begin(plan: Plan, strata: int, rollouts: tuple[int, ...] = ()) -> State:
         log_rollback=never,
         log_split=never,
         log_coverage=never,
+        log_proof=never,
+        log_strata_proof=np.full((*rollouts, strata), -np.inf),
     )
 
 
@@ -167,11 +176,15 @@ def update(state: State, look: Look | Observed) -> State:
     # Labels come in groups, each a look of its own for its tests; the product of their ratios is one step.
     wrong = np.zeros(state.harm.log_sums.shape[1:]), np.zeros(state.harm.looks.shape[1:], dtype=bool)
     too_many = wrong
+    plan, most_wrong = state.plan, min(1 - state.plan.min_accuracy + state.plan.floor, 1.0)
     coverage = np.zeros(state.coverage.log_sums.shape), np.zeros(state.coverage.looks.shape, dtype=bool)
     sums, all_labelled, all_correct = state.mean, state.labelled, state.correct
     for due, labelled, correct in new.labels:
         wrong = _both(wrong, strata_growth(labelled - correct, labelled))
-        too_many = _both(too_many, limit_growth((labelled - correct)[0], labelled[0], state.limits[0]))
+        too_many = _both(
+            too_many,
+            limit_growth((labelled - correct)[0], labelled[0], most_wrong if plan.min_accuracy else 1.0),
+        )
         coverage = _both(coverage, coverage_growth(due, labelled))
         sums = sums + mean.differences(correct, labelled)
         all_labelled, all_correct = all_labelled + labelled, all_correct + correct
@@ -180,8 +193,8 @@ def update(state: State, look: Look | Observed) -> State:
         strata_growth(errors, requests),
         strata_growth(slow, requests),
         too_many,
-        limit_growth(errors[0], requests[0], state.limits[1]),
-        limit_growth(slow[0], requests[0], state.limits[2]),
+        limit_growth(errors[0], requests[0], plan.max_errors),
+        limit_growth(slow[0], requests[0], plan.max_slow),
         strict=True,
     )
     harm = state.harm.after(np.stack(growths), np.stack(saids))
@@ -195,12 +208,13 @@ def update(state: State, look: Look | Observed) -> State:
     metrics = np.log(WEIGHTS).reshape(-1, *(1,) * (log_harm.ndim - 1))
     log_harm = log_harm + metrics + parts
     rollback = np.logaddexp.reduce(np.logaddexp.reduce(log_harm, axis=-1), axis=0)
-    return State(
+    new_state = State(
         looks=state.looks + 1,
         share=new.share,
         looks_at_share=np.where(same, state.looks_at_share, 0) + 1,
         requests_at_share=np.where(same, state.requests_at_share, 0) + requests[0].sum(axis=-1),
-        limits=state.limits,
+        plan=plan,
+        others=state.others,
         harm=harm,
         split=split,
         coverage=covered,
@@ -214,15 +228,69 @@ def update(state: State, look: Look | Observed) -> State:
         log_coverage=np.maximum(
             state.log_coverage, np.logaddexp.reduce(covered.log_e() + parts, axis=-1) + np.log(COVERAGE)
         ),
+        log_proof=state.log_proof,
+        log_strata_proof=state.log_strata_proof,
+    )
+    return _proven(new_state)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a proof rests on, of each stratum.
+
+    Attributes:
+        seen: Labels, of the variant that has fewer, or shadow pairs, (..., strata).
+        difference: Of the accuracies, canary less champion, or less the limit.
+        variance: Its variance.
+    """
+
+    seen: np.ndarray
+    difference: np.ndarray
+    variance: np.ndarray
+
+
+def compared(state: State) -> Compared:
+    """What the plan's proof rests on by now."""
+    if state.plan.proof == "shadow":
+        return Compared(state.pairs[0], *mean.paired(*state.pairs))
+    if state.plan.proof == "limit":
+        limited = mean.against_limit(state.correct[0], state.labelled[0], state.plan.min_accuracy)
+        return Compared(state.labelled[0], *limited)
+    estimate = mean.estimate(state.mean, state.correct, state.labelled)
+    return Compared(state.labelled.min(axis=0), *estimate)
+
+
+def average(state: State, of: Compared) -> tuple[np.ndarray, np.ndarray]:
+    """The equal-weighted mean of the difference over the strata that a proof is of, and its variance."""
+    proved = slice(None, of.seen.shape[-1] - state.others)
+    return mean.equal_weighted(of.difference[..., proved], of.variance[..., proved])
+
+
+def _proven(state: State) -> State:
+    """Takes up what the latest look proves. Once proven is proven: the bound holds at every look together."""
+    of = compared(state)
+    enough = of.seen >= state.plan.min_labels
+    strata = np.where(enough, mean.log_proof(of.difference, of.variance, state.plan.floor), -np.inf)
+    every = enough[..., : enough.shape[-1] - state.others].all(axis=-1)
+    whole = np.where(every, mean.log_proof(*average(state, of), state.plan.margin), -np.inf)
+    return replace(
+        state,
+        log_proof=np.maximum(state.log_proof, whole),
+        log_strata_proof=np.maximum(state.log_strata_proof, strata),
     )
 
 
 def after(plan: Plan, evidence: Evidence) -> State:
     """The state after all looks of an evidence."""
-    state = begin(plan, len(evidence.strata))
+    state = begin(plan, len(evidence.strata), others=others_in(evidence.strata))
     for look in evidence.looks:
         state = update(state, look)
     return state
+
+
+def others_in(strata: tuple[str, ...]) -> int:
+    """How many of the last strata no proof is asked of: the rare ones, unless there are no others."""
+    return int(len(strata) > 1 and strata[-1] == OTHER)
 
 
 def _both(

@@ -88,6 +88,19 @@ class Store:
             raise _unavailable(self.uri, error) from error
         return [name for name in names if name > after]
 
+    def folders(self, prefix: str) -> list[str]:
+        """The folders directly below a name, sorted.
+
+        Raises:
+            StoreUnavailable: The storage does not answer.
+        """
+        try:
+            return sorted(obstore.list_with_delimiter(self._at, prefix)["common_prefixes"])
+        except FileNotFoundError:
+            return []
+        except (BaseError, OSError) as error:
+            raise _unavailable(self.uri, error) from error
+
     def below(self, prefix: str) -> "Store":
         """The store of everything below a folder of this one."""
         return open_store(f"{self.uri.rstrip('/')}/{prefix}")

@@ -35,6 +35,10 @@ class Traffic(Protocol):
         """What stands in a rollout's way, a sentence each: a missing right, a version, a sick champion."""
         ...
 
+    def sick(self) -> str:
+        """Why the champion does not answer; empty while it does, or where there is none."""
+        ...
+
     def champion(self) -> str | None:
         """Digest of the model in production, as the live object says; None where there is none yet."""
         ...

@@ -216,9 +216,7 @@ def test_rollouts_side_by_side_are_each_as_alone():
         ),
     )
     assert side_by_side.log_rollback.tolist() == pytest.approx([float(each.log_rollback) for each in alone])
-    assert findings(PLAN, side_by_side).harmed.tolist() == [
-        bool(findings(PLAN, each).harmed) for each in alone
-    ]
+    assert findings(side_by_side).harmed.tolist() == [bool(findings(each).harmed) for each in alone]
 
 
 def test_what_does_not_belong_together_is_refused():
@@ -268,7 +266,7 @@ def test_limits_seldom_stop_a_canary_that_keeps_them():
         traffic = np.stack([count, rng.binomial(count, 0.05), rng.binomial(count, 0.25)])
         labels = np.stack([count, count, rng.binomial(count, 0.68)])[None]
         state = update(state, Observed(np.ones(500), traffic, labels, np.zeros((3, 500, 3), dtype=int)))
-    assert findings(FIRST, state).harmed.mean() <= 0.02
+    assert findings(state).harmed.mean() <= 0.02
 
 
 def test_blue_green_moves_all_the_traffic_on_the_proof_of_shadow_pairs():
@@ -355,7 +353,7 @@ def simulated(looks, champion, loss, requests=100, runs=300):
         labels = np.stack([counts, labelled, rng.binomial(labelled, right)])[None]
         traffic = np.stack([counts, rng.binomial(counts, 0.02), rng.binomial(counts, 0.05)])
         state = update(state, Observed(np.full(runs, share), traffic, labels, pairs))
-        yield findings(PLAN, state)
+        yield findings(state)
 
 
 def test_alike_variants_are_seldom_rolled_back_or_held_however_often_one_looks():
