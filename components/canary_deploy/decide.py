@@ -94,10 +94,10 @@ def findings(state: State) -> Findings:
 def decide(plan: Plan, evidence: Evidence, state: State | None = None) -> Decision:
     """What a rollout does next.
 
-    A finding of harm is final, and so is a proof: looks that come later cannot take it back. No proof is asked for while the
-    canary's share is raised step by step, only that nothing speaks against it; but it is neither promoted nor
-    given all the traffic, after which there is no champion left to compare with, unless it is proven not to
-    be worse.
+    A finding of harm is final, and so is a proof: looks that come later cannot take it back. No proof is
+    asked for while the canary's share is raised step by step, only that nothing speaks against it; but it is
+    neither promoted nor given all the traffic, after which there is no champion left to compare with, unless
+    it is proven not to be worse.
 
     Args:
         plan: What a canary must show.
