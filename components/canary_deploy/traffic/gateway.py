@@ -170,11 +170,10 @@ class GatewayTraffic:
         if CANDIDATE in roles:
             if self._share(route) != 1:
                 raise TrafficRefused(f"the candidate has {self._share(route):.1%} of the requests, not all")
-            route = self._change(route, self._content(roles, PARTS, served=(CANDIDATE,)))
-            roles = {CHAMPION: roles[CANDIDATE]}
+            self._change(route, self._content(roles, PARTS, served=(CANDIDATE,)))
+            self._end(route, {CHAMPION: roles[CANDIDATE]})
+        else:
             self._sweep(roles)
-            self._change(route, self._content(roles, 0))
-        self._sweep(roles)
 
     @retried
     def withdraw(self) -> None:
@@ -190,11 +189,10 @@ class GatewayTraffic:
         if CANDIDATE in roles:
             if self._share(route) != 0:
                 raise TrafficRefused(f"the candidate still has {self._share(route):.1%} of the requests")
-            route = self._change(route, self._content(roles, 0, served=(CHAMPION,)))
-            roles = {CHAMPION: roles[CHAMPION]}
+            self._change(route, self._content(roles, 0, served=(CHAMPION,)))
+            self._end(route, {CHAMPION: roles[CHAMPION]})
+        else:
             self._sweep(roles)
-            self._change(route, self._content(roles, 0))
-        self._sweep(roles)
 
     def _route(self) -> Manifest | None:
         return self.cluster.read(HTTP_ROUTE, self.serving.service)
@@ -280,10 +278,18 @@ class GatewayTraffic:
             },
         }
 
-    def _change(self, route: Manifest, content: Manifest) -> Manifest:
+    def _change(self, route: Manifest, content: Manifest) -> None:
         version = {"resourceVersion": route["metadata"]["resourceVersion"]}
         body = content | {"metadata": content["metadata"] | version}
-        return self.cluster.patch(HTTP_ROUTE, self.serving.service, body)
+        self.cluster.patch(HTTP_ROUTE, self.serving.service, body)
+
+    def _end(self, former: Manifest, roles: dict[str, str]) -> None:
+        """Takes away what has no role any more, and then says who has one.
+
+        The route is read again, for gateways write their status into it.
+        """
+        self._sweep(roles)
+        self._change(self._route() or former, self._content(roles, 0))
 
     def _sweep(self, roles: dict[str, str]) -> None:
         """Takes away what belongs to the service and has no role in it any more."""

@@ -182,10 +182,8 @@ class KnativeTraffic:
         new one is, that is the candidate's.
         """
         found = self._isvc.read()
-        if found is None:
+        if found is None or not self._on_trial(found):
             self._isvc.forget()
-            return
-        if not self._on_trial(found):
             return
         if self._isvc.first_trial(found):
             self._isvc.delete()
