@@ -32,7 +32,7 @@ FORMAT = 1
 OTHER = "other"
 INTENT = "intent:"
 MOST_WORDS = 100
-"""A longer text fits no carrier: it is not what carriers were written for, and must not cost more either."""
+"""The most words of a carrier, and of a text that is held against carriers: a longer one fits none."""
 SMOOTHING = 0.1
 FILE = "stratifier.json"
 
@@ -113,7 +113,8 @@ def _carriers(rows: pa.Table, of_row: list[int]) -> list[dict[str, Any]]:
             if text == NO_SLOT
             else tuple(None if word[0] == "{" and word[-1] == "}" else word for word in text.split())
         )
-        seen.setdefault(words, set()).add(stratum)
+        if len(words) <= MOST_WORDS:
+            seen.setdefault(words, set()).add(stratum)
     return [
         {"words": list(words), "strata": sorted(strata)} for words, strata in sorted(seen.items(), key=str)
     ]
@@ -208,8 +209,8 @@ class Stratifier:
         self._carriers = sorted(
             carriers, key=lambda each: (-len(each.words), each.tail + sum(slots for slots, _ in each.runs))
         )
-        self._length = np.array([len(each.words) for each in self._carriers], np.int64)
-        self._distinct = np.array([len(set(each.words)) for each in self._carriers], np.int64)
+        self._length = np.array([len(each.words) for each in self._carriers], np.int8)
+        self._distinct = np.array([len(set(each.words)) for each in self._carriers], np.int8)
         at: dict[str, list[int]] = {}
         for number, each in enumerate(self._carriers):
             for word in set(each.words):
@@ -262,7 +263,7 @@ class Stratifier:
         """The strata of the carriers that the text fits, of those with most words."""
         if len(text) > MOST_WORDS:
             return []
-        present = np.zeros(len(self._carriers), np.int64)
+        present = np.zeros(len(self._carriers), np.int8)  # MOST_WORDS at most
         for word in set(text):
             if (numbers := self._with.get(word)) is not None:
                 present[numbers] += 1
@@ -353,6 +354,7 @@ def _is_carrier(value: Any, new: set[int]) -> bool:
     return (
         isinstance(value, dict)
         and isinstance(value.get("words"), list)
+        and len(value["words"]) <= MOST_WORDS
         and all(word is None or (isinstance(word, str) and word) for word in value["words"])
         and isinstance(value.get("strata"), list)
         and bool(value["strata"])
