@@ -236,6 +236,7 @@ def connect(namespace: str) -> Cluster:
     Raises:
         BadInput: There is neither.
     """
+    import yaml
     from kubernetes import client, config
     from kubernetes.config.config_exception import ConfigException
 
@@ -245,7 +246,7 @@ def connect(namespace: str) -> Cluster:
     except ConfigException:
         try:
             config.load_kube_config(client_configuration=settings)
-        except (ConfigException, OSError, ValueError, TypeError) as error:
+        except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError) as error:
             raise BadInput(f"no cluster: not in one, and {_line(str(error))}", file="kubeconfig") from error
     settings.retries = False  # a write that is sent again meets its own trace as a conflict
     return Cluster(namespace, client.ApiClient(settings))
