@@ -118,13 +118,13 @@ class Cluster:
         Args:
             kind: Its kind.
             body: The object.
-            dry_run: Only asks whether it would be taken, with every field known to the cluster.
+            dry_run: Only asks whether it would be taken.
 
         Raises:
             Conflict: There is one of this name.
             TrafficRefused: The API does not answer, or does not take it.
         """
-        return self._call("POST", kind, body=body, query=_checked(dry_run))
+        return self._call("POST", kind, body=body, query=_strictly(dry_run))
 
     def patch(self, kind: Kind, name: str, body: Manifest, *, dry_run: bool = False) -> Manifest:
         """Changes an object by a merge patch; with `metadata.resourceVersion` in it, only that version.
@@ -133,14 +133,14 @@ class Cluster:
             kind: Its kind.
             name: Its name.
             body: What changes; null takes a key away.
-            dry_run: Only asks whether it would be taken, with every field known to the cluster.
+            dry_run: Only asks whether it would be taken.
 
         Raises:
             Conflict: The object is not of that version.
             NotThere: There is no such object.
             TrafficRefused: The API does not answer, or does not take it.
         """
-        return self._call("PATCH", kind, name, body=body, query=_checked(dry_run), content=MERGE)
+        return self._call("PATCH", kind, name, body=body, query=_strictly(dry_run), content=MERGE)
 
     def delete(self, kind: Kind, name: str) -> None:
         """Takes an object away, and what it owns; one that is not there is left so.
@@ -272,8 +272,9 @@ def retried(act: Callable[P, T]) -> Callable[P, T]:
     return wrapped
 
 
-def _checked(dry_run: bool) -> dict[str, str]:
-    return {"dryRun": "All", "fieldValidation": "Strict"} if dry_run else {}
+def _strictly(dry_run: bool) -> dict[str, str]:
+    """A field that the cluster does not know is an error: otherwise it would be dropped in silence."""
+    return {"fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
 
 
 def _said(error: Any) -> str:

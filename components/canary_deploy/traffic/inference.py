@@ -42,7 +42,7 @@ class InferenceService:
         """The object; None if there is none."""
         return self.cluster.read(INFERENCE_SERVICE, self.name)
 
-    def change(self, found: Manifest, spec: Manifest, *, dry_run: bool = False) -> Manifest:
+    def change(self, found: Manifest, spec: Manifest, *, dry_run: bool = False) -> None:
         """Patches the specification of the version that was read.
 
         Raises:
@@ -51,7 +51,7 @@ class InferenceService:
         """
         version = {"metadata": {"resourceVersion": found["metadata"]["resourceVersion"]}}
         try:
-            return self.cluster.patch(INFERENCE_SERVICE, self.name, version | {"spec": spec}, dry_run=dry_run)
+            self.cluster.patch(INFERENCE_SERVICE, self.name, version | {"spec": spec}, dry_run=dry_run)
         except TrafficRefused as error:
             raise _explained(error) from error
 
@@ -148,4 +148,7 @@ def percent(share: float) -> int:
 
 
 def _explained(error: TrafficRefused) -> TrafficRefused:
-    return TrafficRefused(f"{DOWN} ({error})") if "failed calling webhook" in str(error) else error
+    said = str(error)
+    if 'unknown field "spec.canary"' in said:
+        return TrafficRefused("this KServe has no spec.canary: it is older than 0.20, and 0.21 is needed")
+    return TrafficRefused(f"{DOWN} ({said})") if "failed calling webhook" in said else error

@@ -128,8 +128,7 @@ class KServeTraffic:
         spec: Manifest = {"canary": [{"trafficPercent": 0, "predictor": specified}]}
         if (own, candidates) != (1, 1):  # KServe leaves the champion minReplicas less the candidate's, and 1
             spec["predictor"] = {"minReplicas": own + candidates}
-        if not self._isvc.change(found, spec)["spec"].get("canary"):
-            raise TrafficRefused("KServe dropped spec.canary: it is older than 0.20, and 0.21 is needed")
+        self._isvc.change(found, spec)
 
     def unready(self) -> str:
         """Why the candidate cannot take requests; empty once it can.
@@ -142,11 +141,8 @@ class KServeTraffic:
         entry = None if found is None else _entry(found)
         if found is None or (entry is None and not self._isvc.first_trial(found)):
             return "there is no candidate"
-        name, begun = (
-            (entry or found["spec"])["predictor"].get("name", ""),
-            (entry or {}).get("trafficPercent"),
-        )
-        ails = self._ailment(name, whole=not begun)
+        name = (entry or found["spec"])["predictor"].get("name", "")
+        ails = self._ailment(name, whole=entry is None or entry["trafficPercent"] == 0)
         if ails:
             return ails
         if entry is not None:
@@ -293,8 +289,6 @@ class KServeTraffic:
         except NotThere:
             return ["the cluster knows no InferenceService of serving.kserve.io/v1beta1: install KServe 0.21"]
         except TrafficRefused as error:
-            if "unknown field" in str(error):
-                return ["this KServe has no spec.canary: it is older than 0.20, and 0.21 is needed"]
             return [str(error)]
         return []
 

@@ -1,0 +1,282 @@
+"""The gateway backend on a real cluster: pods of the predictor, a real gateway, requests all the while."""
+
+import json
+import os
+import time
+
+import pyarrow as pa
+import pytest
+
+pytest.importorskip("aiohttp")
+
+from cluster_load import Load
+
+from adsmu.canary_deploy.cluster import Cluster, connect
+from adsmu.canary_deploy.cluster_records import ConfigMapRecord, LeaseRecord
+from adsmu.canary_deploy.lease import Lease
+from adsmu.canary_deploy.records import Conflict
+from adsmu.canary_deploy.release import register
+from adsmu.canary_deploy.traffic.gateway import RIGHTS, GatewayTraffic
+from adsmu.canary_deploy.traffic.port import TrafficRefused
+from adsmu.canary_deploy.traffic.serving import Serving
+from adsmu.data.schema import SCHEMA, write_utterances
+from adsmu.store import open_store
+from adsmu.stratify.assign import build_stratifier
+from adsmu.train.run import train_files
+
+HOST, SERVICE = "nlu.adsmu.test", "nlu"
+RATE = float(os.environ.get("ADSMU_RATE", "50"))
+SETTLE = 4.0
+
+
+OLD = {"Play": ["play moana", "play halo now"], "Stop": ["stop", "stop the music"]}
+NEW = {"to": ["add halo to my list", "add moana to my list"], "in": ["add halo in list gym"]}
+
+
+def rows(texts, *, new):
+    """Utterances; `texts` by stratum (new use case) or intent (existing)."""
+    made = [
+        {
+            "id": f"{name}-{number}",
+            "tokens": text.split(),
+            "tags": ["O"] * len(text.split()),
+            "intent": "Add" if new else name,
+            "domain": "music",
+            "source": "user" if new else "existing",
+            "split": "train",
+            "stratum_id": name if new else None,
+            "round": None,
+            "weight": 1.0,
+        }
+        for name, lines in texts.items()
+        for number, text in enumerate(lines)
+    ]
+    return pa.Table.from_pylist(made, schema=SCHEMA)
+
+
+def releases(where, folder, namespace):
+    """Two releases of one trainer, the second with a use case more, in the object storage."""
+    store, made = open_store(where["ADSMU_STORE"]).below(namespace), []
+    existing = rows(OLD, new=False)
+    for number, texts in enumerate(({"to": NEW["to"]}, NEW)):
+        data, place = rows(texts, new=True), folder / str(number)
+        write_utterances(existing, place / "existing")
+        write_utterances(data, place / "data")
+        train_files(
+            place / "existing",
+            place / "data",
+            None,
+            place / "model",
+            mode="full",
+            trainer="word_trainer:WordTrainer",
+            settings={},
+        )
+        stratifier = build_stratifier(data, existing, {name: name for name in texts})
+        made.append(register(store, place / "model", stratifier))
+    return made, f"{where['ADSMU_STORE']}/{namespace}"
+
+
+@pytest.fixture
+def service(where, namespace, tmp_path):
+    made, events = releases(where, tmp_path, namespace)
+    settings = Serving(
+        service=SERVICE,
+        namespace=namespace,
+        image=where["ADSMU_IMAGE"],
+        events=events,
+        gateway=where["ADSMU_GATEWAY"],
+        hostname=HOST,
+        replicas=2,
+        cpu="250m",
+        memory="512Mi",
+        secret="storage",
+        trainer="word_trainer:WordTrainer",
+    )
+    return GatewayTraffic(connect(namespace), settings), made, settings
+
+
+def wait(what, seconds=180.0):
+    """Waits for a function to say nothing; fails with its last words."""
+    end = time.monotonic() + seconds
+    while words := what():
+        assert time.monotonic() < end, words
+        time.sleep(0.2)
+
+
+def test_a_rollout_under_load_loses_no_request(service, where, record_property):
+    traffic, (old, new), _ = service
+    assert traffic.obstacles() == []
+    traffic.deploy(old)
+    wait(traffic.unready)
+    traffic.set_share(1.0)
+    time.sleep(SETTLE)
+    traffic.promote()
+    assert traffic.champion() == old.digest
+
+    figures = {}
+    with Load(where["ADSMU_GATEWAY_URL"], HOST, SERVICE, RATE) as load:
+
+        def act(name, *acts):
+            begin = time.monotonic()
+            for each in acts:
+                each()
+            time.sleep(SETTLE)
+            figures[name] = [begin, time.monotonic()]
+
+        def settled(share):
+            """Which models answer, once the traffic has followed."""
+            traffic.set_share(share)
+            time.sleep(SETTLE)
+            assert traffic.share() == share
+            begin = time.monotonic()
+            time.sleep(SETTLE)
+            answers = load.between(begin)
+            part = answers[200, new.digest] / sum(answers.values())
+            assert abs(part - share) <= 0.05 and (0 < share < 1 or part == share), answers
+
+        act("dark launch", lambda: traffic.deploy(new), lambda: wait(traffic.unready))
+        act("ramp", lambda: settled(0.1), lambda: settled(0.5))
+        act("rollback", lambda: settled(0.0), traffic.withdraw)
+        assert (traffic.champion(), traffic.candidate()) == (old.digest, None)
+        act("second launch", lambda: traffic.deploy(new), lambda: wait(traffic.unready))
+        act("second ramp", lambda: settled(0.25), lambda: settled(1.0))
+        act("promotion", traffic.promote)
+        assert (traffic.champion(), traffic.candidate()) == (new.digest, None)
+        assert traffic.obstacles() == []
+        time.sleep(2 * SETTLE)  # the old champion's pods end
+        act("after", lambda: None)
+
+    counted = {
+        name: {
+            "requests": sum(load.between(*times).values()),
+            "failed": sum(count for (status, _), count in load.between(*times).items() if status != 200),
+        }
+        for name, times in figures.items()
+    }
+    record_property("figures", json.dumps(counted))
+    print(json.dumps(counted))  # noqa: T201
+    answers = load.between(0)
+    assert {status for status, _ in answers} == {200}, (counted, answers)
+    assert load.between(figures["after"][0]).keys() == {(200, new.digest)}
+
+
+def test_every_answer_is_in_the_event_log_when_the_pods_are_gone(service, where):
+    traffic, (old, new), settings = service
+    for release in (old, new):
+        traffic.deploy(release)
+        wait(traffic.unready)
+        traffic.set_share(1.0)
+        time.sleep(SETTLE)
+        if release is old:
+            traffic.promote()
+    with Load(where["ADSMU_GATEWAY_URL"], HOST, SERVICE, RATE) as load:
+        traffic.set_share(0.5)
+        time.sleep(SETTLE)
+        traffic.set_share(1.0)
+        time.sleep(SETTLE)
+        traffic.promote()
+        time.sleep(SETTLE)
+    store = open_store(settings.events)
+
+    def missing():
+        written = [
+            json.loads(line)
+            for name in store.names(f"events/{SERVICE}")
+            for line in (store.read(name) or b"").splitlines()
+        ]
+        known = [each["request_id"] for each in written]
+        assert len(known) == len(set(known))
+        lacking = len(load.seen) - len(known)
+        return f"{lacking} of {len(load.seen)} answers are not in the log" if lacking else ""
+
+    assert {each.status for each in load.seen} == {200}
+    wait(missing, 90)
+
+
+def test_a_candidate_that_cannot_start_is_explained_and_withdrawn(service):
+    traffic, (old, new), _ = service
+    traffic.deploy(old)
+    wait(traffic.unready)
+    traffic.set_share(1.0)
+    traffic.promote()
+    altered = type(new)(new.digest, old.uri)  # another model lies where this one should
+    traffic.deploy(altered)
+
+    def explained():
+        said = traffic.unready()
+        return "" if "exit code 2" in said else said or "it is ready"
+
+    wait(explained)
+    assert traffic.share() == 0 and traffic.sick() == ""
+    traffic.withdraw()
+    assert (traffic.champion(), traffic.candidate()) == (old.digest, None)
+
+
+@pytest.fixture
+def restricted(service, namespace):
+    """A cluster client with no other rights than those that the backend asks for."""
+    from kubernetes import client
+
+    rights = client.RbacAuthorizationV1Api()
+    rules = [
+        {"apiGroups": [kind.group], "resources": [kind.plural], "verbs": verbs.split()}
+        for kind, verbs in RIGHTS.items()
+    ]
+    rules += [
+        {"apiGroups": [group], "resources": [plural], "verbs": ["get", "create", "patch"]}
+        for group, plural in (("", "configmaps"), ("coordination.k8s.io", "leases"))
+    ]
+    rights.create_namespaced_role(namespace, {"metadata": {"name": "rollout"}, "rules": rules})
+    subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "rollout"}
+    reference = {"kind": "Role", "apiGroup": "rbac.authorization.k8s.io", "name": "rollout"}
+    rights.create_namespaced_role_binding(
+        namespace, {"metadata": {"name": "rollout"}, "subjects": [subject], "roleRef": reference}
+    )
+    found = connect(namespace)
+    found._client.set_default_header("Impersonate-User", "rollout")
+    return found
+
+
+def test_the_rights_that_are_asked_for_are_enough(service, restricted):
+    _, (old, new), settings = service
+    traffic = GatewayTraffic(restricted, settings)
+    assert traffic.obstacles() == []
+    traffic.deploy(old)
+    wait(traffic.unready)
+    traffic.set_share(1.0)
+    traffic.promote()
+    traffic.deploy(new)
+    wait(traffic.unready)
+    traffic.set_share(0.5)
+    traffic.set_share(0.0)
+    traffic.withdraw()
+    assert traffic.champion() == old.digest
+
+
+def test_a_missing_right_is_named(service, namespace):
+    _, _, settings = service
+    nobody: Cluster = connect(namespace)
+    nobody._client.set_default_header("Impersonate-User", "nobody-in-particular")
+    traffic = GatewayTraffic(nobody, settings)
+    said = traffic.obstacles()
+    assert (
+        f"the right to patch httproutes.gateway.networking.k8s.io in namespace {namespace} is missing" in said
+    )
+    with pytest.raises(TrafficRefused, match="not allowed to get httproutes"):
+        traffic.champion()
+
+
+def test_records_hold_against_each_other(restricted):
+    state = ConfigMapRecord(restricted, "canary-nlu")
+    first = state.write({"phase": "ramp"}, "")
+    second = state.write({"phase": "bake", "share": 1.0}, first)
+    for version in (first, ""):
+        with pytest.raises(Conflict):
+            state.write({"phase": "other"}, version)
+    assert state.read() == ({"phase": "bake", "share": 1.0}, second)
+    record = LeaseRecord(restricted, "canary-nlu")
+    one, two = Lease(record, "one", 60), Lease(record, "two", 60)
+    assert one.acquire() and not two.acquire()
+    one.require()
+    one.release()
+    assert two.acquire()
