@@ -78,11 +78,8 @@ class StratumModel(kserve.Model):
             response = await self._exchange(exchange, payload, headers or {})
             code = 200
             return response
-        except InvalidInput:
-            code = 400
-            raise
         finally:
-            self._recorder.record(exchange, code)
+            self._recorder.record(exchange, code if exchange.utterances else 400)
 
     async def _exchange(
         self, exchange: Exchange, payload: Any, headers: dict[str, str]
@@ -140,8 +137,10 @@ def _utterances(request: kserve.InferRequest) -> list[list[str]]:
     for each in request.inputs:
         if each.datatype != "BYTES":
             raise BadInput("the datatype must be BYTES", file="request", column=str(each.name))
-        data = each.data
-        inputs[each.name] = list(data) if isinstance(data, list) else each.as_numpy().ravel().tolist()
+        try:
+            inputs[each.name] = each.as_numpy().ravel().tolist() if each.data is None else list(each.data)
+        except Exception as error:  # of what a caller has packed wrongly, the library raises anything
+            raise BadInput(f"not a tensor: {error}", file="request", column=str(each.name)) from error
     return tensors(inputs)
 
 
@@ -201,6 +200,8 @@ class Surround:
             if message["type"] == "http.response.start":
                 begun = True
                 if recorded:
+                    if message["status"] >= 500 and not exchange.utterances:
+                        message["status"] = 400  # it could not be read: the caller's fault, not the model's
                     self._recorder.record(exchange, message["status"])
                 added = self._recorder.headers(exchange)
                 if not recorded:
@@ -221,9 +222,14 @@ class Surround:
         except Exception as error:
             if begun:
                 raise
+            if recorded and not exchange.utterances:
+                await _answer(sent, 400, f"the request could not be read: {type(error).__name__}")
+                return
             if not isinstance(error, ModelFailed):
                 _log.exception("a request failed")
-            await _answer(sent, 500, "the model failed on this request")
+            await _answer(
+                sent, 500, "the model failed on this request" if recorded else "a fault of the server"
+            )
         finally:
             _exchange.reset(token)
 

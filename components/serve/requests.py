@@ -118,6 +118,8 @@ def tensors(inputs: dict[str, list[Any]]) -> list[list[str]]:
         texts = [each.decode() if isinstance(each, bytes) else each for each in data]
     except UnicodeDecodeError as error:
         raise BadInput("not UTF-8 text", file="request", column=name) from error
+    if not all(isinstance(each, str) for each in texts):
+        raise BadInput("a flat list of texts is needed", file="request", column=name)
     return instances({"instances": texts if name == "text" else [texts]})
 
 

@@ -75,7 +75,15 @@ def test_a_request_beyond_the_limits_is_refused_with_its_rule(body, rule):
 
 
 @pytest.mark.parametrize(
-    "inputs", [{}, {"text": ["a"], "tokens": ["a"]}, {"other": ["a"]}, {"text": [b"\xff"]}, {"tokens": [1]}]
+    "inputs",
+    [
+        {},
+        {"text": ["a"], "tokens": ["a"]},
+        {"other": ["a"]},
+        {"text": [b"\xff"]},
+        {"text": [["a", "b"]]},
+        {"tokens": [1]},
+    ],
 )
 def test_tensors_of_another_kind_are_refused(inputs):
     with pytest.raises(BadInput):

@@ -4,24 +4,30 @@ import http.client
 import json
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import grpc
 import pytest
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as messages
 from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc as services
 
+import adsmu.serve
 from adsmu.errors import BadInput
 from adsmu.files import digest, read_json, write_json
+from adsmu.serve.load import load_release
 from adsmu.serve.server import serve
+from adsmu.store import open_store, upload
 
-from .conftest import TRAINER, Release, ids, write_release
+from .conftest import TRAINER, Release, free_port, stored
 
 INFER = "/v2/models/nlu/infer"
 PREDICT = "/v1/models/nlu:predict"
+SMALL = {"epochs": 1, "hidden": 8, "word_size": 8, "char_size": 8, "char_features": 8}
 
 
 def event_of(server, request_id: str, kind: str = "events") -> dict:
@@ -156,6 +162,57 @@ def test_a_request_that_is_refused_is_an_event_without_prediction(server):
     assert event_of(server, "bad-5")["code"] == 422
 
 
+def packed(*texts: bytes) -> bytes:
+    """BYTES elements as the V2 binary extension packs them."""
+    return b"".join(struct.pack("<I", len(text)) + text for text in texts)
+
+
+def binary_request(content: bytes, size: int | None = None, shape: int = 1) -> tuple[bytes, str]:
+    tensor = {"name": "text", "datatype": "BYTES", "shape": [shape]}
+    tensor["parameters"] = {"binary_data_size": len(content) if size is None else size}
+    head = json.dumps({"inputs": [tensor]}).encode()
+    return head + content, str(len(head))
+
+
+def test_v2_answers_binary_tensors(server):
+    body, length = binary_request(packed(b"stop", b"play now"), shape=2)
+    status, _, answer = server.ask(
+        "POST",
+        INFER,
+        body,
+        inference_header_content_length=length,
+        content_type="application/octet-stream",
+    )
+    assert status == 200 and answer["outputs"][1]["data"] == ["Stop", "Play"]
+
+
+@pytest.mark.parametrize(
+    ("body", "length"),
+    [
+        (b"{}", "2"),
+        (b"{}", "-1"),
+        (b"{}", "x"),
+        (b'{"inputs": 3}', "13"),
+        (b'{"inputs": [{}]}', "16"),
+        binary_request(b"\xff" * 8),
+        binary_request(packed(b"stop"), size=3),
+        binary_request(packed(b"stop"), shape=7),
+        binary_request(packed(b"\xff\xfe")),
+    ],
+)
+def test_no_caller_can_make_the_model_look_bad(server, body, length):
+    before = metric(server, "canary_requests_total", code="400")
+    status, _, answer = server.ask(
+        "POST",
+        INFER,
+        body,
+        inference_header_content_length=length,
+        content_type="application/octet-stream",
+    )
+    assert status == 400 and answer["error"]
+    assert metric(server, "canary_requests_total", code="400") == before + 1
+
+
 def test_a_request_that_the_model_fails_on_is_an_error_of_its_stratum_alone(server):
     answers = {}
 
@@ -261,6 +318,11 @@ def test_grpc_answers_and_logs(server):
         with pytest.raises(grpc.RpcError) as refused:
             stub.ModelInfer(request, timeout=30)
         assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        packed_wrongly = messages.ModelInferRequest(model_name="nlu", raw_input_contents=[b"\xff" * 8])
+        packed_wrongly.inputs.add(name="text", datatype="BYTES", shape=[1])
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.ModelInfer(packed_wrongly, timeout=30)
+        assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         made.contents.bytes_contents[0] = b"play boom"
         request.id = "by-grpc-3"
         with pytest.raises(grpc.RpcError) as failed:
@@ -332,12 +394,29 @@ def test_without_the_server_library_one_line_says_what_to_install(release, tmp_p
     assert (done.returncode, done.stderr) == (2, "serve: serving needs KServe's SDK: install adsmu[serve]\n")
 
 
-def test_the_model_of_the_project_itself_is_served(start, tmp_path):
-    trainer = "adsmu.train.two_stage:TwoStageTrainer"
-    small = {"epochs": 1, "hidden": 8, "word_size": 8, "char_size": 8, "char_features": 8}
-    made = write_release(tmp_path / "made", trainer, small)
-    server = start(of=Release(tmp_path / "made" / "release", made), trainer=trainer).until_ready()
-    status, headers, answer = server.predict("add moana to my list")
-    assert status == 200 and len(answer["predictions"][0]["tags"]) == 5
-    assert headers["x-adsmu-model"] == made == digest(tmp_path / "made" / "release" / "model")
-    assert server.terminate() == 0 and len(ids(server.stored())) == 1
+@pytest.mark.slow
+def test_the_readme_serves_the_model_of_the_project_itself(tmp_path):
+    text = (Path(adsmu.serve.__file__).parent / "README.md").read_text()
+    (snippet,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    snippet = snippet.replace("8080", str(free_port())).replace('{"epochs": 1}', str(SMALL))
+    done = subprocess.run(
+        [sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    stratum, answer = done.stdout.split(" ", 1)
+    (prediction,) = json.loads(answer)["predictions"]
+    (event,) = stored(tmp_path / "store", service="speaker")
+    assert prediction["stratum"] == event["stratum"] == stratum != "other"
+    assert prediction["tokens"] == event["tokens"] == ["tell", "me", "a", "story", "about", "pirates"]
+    assert prediction["tags"] == event["tags"] and len(event["tags"]) == 6
+    assert event["model"] == digest(tmp_path / "release" / "model")
+
+
+def test_a_release_in_a_bucket_is_brought_here(release, tmp_path, monkeypatch):
+    upload(release.folder, open_store(tmp_path / "models"), "0123")
+    monkeypatch.setattr(
+        "adsmu.serve.load.open_store", lambda uri: open_store(tmp_path / uri.rpartition("/")[2])
+    )
+    loaded = load_release("s3://bucket/models/0123/", release.digest, TRAINER)
+    assert loaded.predictor.predict([["stop"]]).intent == ["Stop"]
+    with pytest.raises(BadInput, match="there is nothing"):
+        load_release("s3://bucket/models/4567", release.digest, TRAINER)
