@@ -234,11 +234,6 @@ def _configuration(port: int, endpoints: Path) -> dict[str, Any]:
     manager = _extension(
         "filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="service",
-        preserve_external_request_id=True,
-        request_id_extension={
-            # Else Envoy writes its tracing decision into the caller's id.
-            **_typed("request_id.uuid.v3.UuidRequestIdConfig", pack_trace_reason=False)
-        },
         server_header_transformation="PASS_THROUGH",
         route_config={
             "virtual_hosts": [

@@ -43,6 +43,7 @@ def main() -> None:
     service.router.add_post(f"/v1/models/{given.service}:predict", infer)
     service.router.add_post("/feedback", feedback)
     web.run_app(service, host="127.0.0.1", port=given.port, shutdown_timeout=10, print=None)
+    (log / "ended").touch()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -130,8 +129,9 @@ def test_a_request_keeps_its_id_and_its_id_decides_who_answers(traffic: LocalTra
     traffic.start(OLD)
     deploy(traffic)
     traffic.set_share(0.5)
-    name = "6f2c61a4-7d5b-4c3e-9a1e-0123456789ab"
-    with httpx.Client(base_url=traffic.address, headers={"x-request-id": name}, trust_env=False) as client:
+    name = "6f2c61a4-7d5b-9c3e-9a1e-0123456789ab"
+    headers = {"x-request-id": name, "x-forwarded-for": "203.0.113.7"}
+    with httpx.Client(base_url=traffic.address, headers=headers, trust_env=False) as client:
         answers = [client.post("/v1/models/nlu:predict", json={}) for _ in range(20)]
     assert {answer.headers["x-request-id"] for answer in answers} == {name}
     assert len({answer.headers["x-adsmu-model"] for answer in answers}) == 1
@@ -156,9 +156,11 @@ def test_each_act_done_twice_is_as_if_done_once(traffic: LocalTraffic) -> None:
     traffic.set_share(1)
     for _ in range(2):
         traffic.promote()
+    assert (traffic.folder / "endpoints.json").read_text().count("port_value") == 1
     traffic.start(OLD)  # a service that has a champion keeps it
     assert (traffic.champion(), traffic.candidate(), traffic.share()) == (NEW.digest, None, 0)
     assert not old.is_running()
+    assert (traffic.folder / "ahead" / OLD.name / "ended").exists()  # asked to end, not killed
     assert set(asked(traffic, 20)) == {NEW.digest}
 
 
@@ -331,16 +333,13 @@ def test_envoy_that_died_is_reported_and_started_again_where_it_was(traffic: Loc
     assert len(asked(traffic, 10)) == 10
 
 
-def test_a_port_that_is_taken_is_refused(tmp_path: Path) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        taken = LocalTraffic(tmp_path, "nlu", str(tmp_path), port=other.getsockname()[1], serve=SERVE)
-        try:
-            with pytest.raises(TrafficRefused, match="Envoy does not start"):
-                taken.start()
-        finally:
-            taken.stop()
+def test_the_port_of_another_service_is_refused(traffic: LocalTraffic) -> None:
+    traffic.start()
+    port = int(traffic.address.rpartition(":")[2])
+    second = LocalTraffic(traffic.folder / "second", "nlu", str(traffic.folder), port=port, serve=SERVE)
+    with pytest.raises(TrafficRefused, match="Envoy does not start"):
+        second.start()
+    assert asked(traffic, 1) == ["503"]
 
 
 def test_a_service_folder_that_was_altered_is_refused(tmp_path: Path) -> None:
@@ -423,6 +422,7 @@ def test_an_act_cut_off_at_any_of_its_effects_can_be_done_again(
 
         return act
 
+    traffic.start(OLD)
     for module, name in (
         (local, "write_json"),
         (envoy, "write_json"),
@@ -430,7 +430,6 @@ def test_an_act_cut_off_at_any_of_its_effects_can_be_done_again(
         (local_process, "stop"),
     ):
         monkeypatch.setattr(module, name, counted(getattr(module, name)))
-    traffic.start(OLD)
     kills = 0
     for _, act in ACTS:
         for effects in range(20):
@@ -452,6 +451,25 @@ def test_an_act_cut_off_at_any_of_its_effects_can_be_done_again(
     assert (traffic.champion(), traffic.candidate(), traffic.share()) == (NEW.digest, None, 0)
     until(lambda: not traffic.obstacles())
     assert set(asked(traffic, 10)) == {NEW.digest}
+
+
+def test_a_candidate_deployed_anew_is_not_the_process_that_was_being_taken_away(
+    traffic: LocalTraffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    traffic.start(OLD)
+    deploy(traffic)
+    before = predictor_of(traffic, NEW)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(local_process, "stop", killed)
+        traffic.withdraw()
+    after = open_traffic(traffic.folder)
+    assert (after.candidate(), before.is_running()) == (None, True)
+    deploy(after)
+    assert not before.is_running()
+    assert predictor_of(after, NEW) != before
 
 
 # The replay
