@@ -1,0 +1,111 @@
+"""The report of a rollout: one page that needs neither a network nor JavaScript."""
+
+import base64
+import hashlib
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
+from markupsafe import Markup
+
+from adsmu.canary_deploy import report_drawing as drawing
+from adsmu.canary_deploy import report_figures as figures
+from adsmu.canary_deploy import report_words as words
+from adsmu.canary_deploy.evidence import Entry, to_bytes
+from adsmu.canary_deploy.report_story import gather
+from adsmu.errors import BadInput
+from adsmu.files import written_whole
+from adsmu.stratified_evaluate.report import change, rate
+
+FOLDER = Path(__file__).parent
+SHARED = FOLDER.parent / "stratified_evaluate"
+"""Where the style of all reports is."""
+
+
+def write_report(entries: list[Entry], path: str | Path) -> None:
+    """Writes the report of a rollout.
+
+    Args:
+        entries: All its entries, as `EvidenceLog.read` gives them.
+        path: The page to write, whole or not at all.
+
+    Raises:
+        BadInput: There is no entry, or one is not what this version writes.
+    """
+    page = render_report(entries)
+    with written_whole(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def render_report(entries: list[Entry]) -> str:
+    """A rollout as a page.
+
+    Args:
+        entries: As for `write_report`.
+
+    Returns:
+        HTML. Everything that comes from the entries is escaped.
+
+    Raises:
+        BadInput: As `write_report`.
+    """
+    story = gather(entries)
+    environment = Environment(
+        loader=FileSystemLoader([FOLDER, SHARED]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "rate": rate,
+        "change": change,
+        "e": words.e_value,
+        "order": words.order,
+        "moment": words.moment,
+        "clock": drawing.elapsed,
+        "lasting": words.lasting,
+    }
+    # The page's policy lets only this script run: text that slipped through the escaping could not.
+    script = (SHARED / "sort.js").read_text(encoding="utf-8")
+    script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    found = story.progress
+    try:
+        return environment.get_template("rollout.html.j2").render(
+            s=story,
+            p=found,
+            plan=found.plan,
+            begin=story.begin,
+            headline=words.headline(story),
+            conditions=words.conditions(story),
+            ramp=drawing.ramp(
+                story.begin["time"],
+                entries[-1]["time"],
+                story.shares,
+                story.events,
+                [(words.PHASES[name], time) for name, time in story.phases if name in words.PHASES],
+            ),
+            told=[words.told(entry, not found.champion) for entry in entries],
+            last=story.figures[-1] if story.figures else None,
+            totals=story.traffic().sum(axis=(0, 3)),
+            labels=story.labels(),
+            panels=figures.panels(story),
+            proof=figures.proof(story),
+            shares=figures.by_share(story),
+            strata=figures.strata(story),
+            reference=words.reference(found.plan),
+            settings=words.settings(story),
+            head=f"sha256:{hashlib.sha256(to_bytes(entries[-1])).hexdigest()}",
+            script=Markup(script),  # noqa: S704 - the package's own file
+            script_hash=f"sha256-{script_hash}",
+        )
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        IndexError,
+        OverflowError,
+        OSError,
+        UndefinedError,
+    ) as error:
+        raise BadInput(f"an entry is not what this version writes: {error!r}", file="evidence") from error
