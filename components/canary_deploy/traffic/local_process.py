@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from importlib import import_module
 from itertools import pairwise
@@ -62,12 +63,13 @@ def find(*options: tuple[str, str]) -> list[Any]:
     """
     psutil = optional("psutil")
     found = []
-    for process in psutil.process_iter(["cmdline", "uids", "create_time", "status"]):
-        words = process.info["cmdline"] or []
-        ours = process.info["uids"] is not None and process.info["uids"].real == os.getuid()
-        if ours and process.info["status"] != psutil.STATUS_ZOMBIE and _holds(words, options):
-            found.append(process)
-    return sorted(found, key=lambda each: each.info["create_time"])
+    for process in psutil.process_iter(["cmdline"]):
+        if not _holds(process.info["cmdline"] or [], options):
+            continue
+        with suppress(psutil.NoSuchProcess):
+            if process.uids().real == os.getuid() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return sorted(found, key=lambda each: each.create_time())
 
 
 def stop(processes: Sequence[Any], patience: float) -> None:
@@ -80,16 +82,12 @@ def stop(processes: Sequence[Any], patience: float) -> None:
     psutil = optional("psutil")
     family = list(processes)
     for process in processes:
-        try:
+        with suppress(psutil.NoSuchProcess):
             family += process.children(recursive=True)
             process.terminate()
-        except psutil.NoSuchProcess:
-            continue
     for process in _living(family, patience):
-        try:
+        with suppress(psutil.NoSuchProcess):
             process.kill()
-        except psutil.NoSuchProcess:
-            continue
     _living(family, 5)
     psutil.wait_procs(family, timeout=0)  # takes the exit status of those that are our children
 
@@ -102,11 +100,9 @@ def _living(processes: Sequence[Any], patience: float) -> list[Any]:
     while True:
         living = []
         for process in left:
-            try:
+            with suppress(psutil.NoSuchProcess):
                 if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
                     living.append(process)
-            except psutil.NoSuchProcess:
-                continue
         left = living
         if not left or time.monotonic() > deadline:
             return left

@@ -3,9 +3,15 @@
 import argparse
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from aiohttp import web
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 
 def main() -> None:
@@ -21,29 +27,37 @@ def main() -> None:
     answered = (log / "answered").open("a", buffering=1)
     labels = (log / "labels").open("a", buffering=1)
 
-    async def ready(_: web.Request) -> web.Response:
-        return web.json_response(
-            {"ready": True}, status=503 if given.release.endswith("never-ready") else 200
-        )
+    async def ready(_: Request) -> JSONResponse:
+        status = 503 if given.release.endswith("never-ready") else 200
+        return JSONResponse({"ready": status == 200}, status)
 
-    async def infer(request: web.Request) -> web.Response:
-        await request.read()
+    async def infer(request: Request) -> JSONResponse:
+        await request.body()
         await asyncio.sleep(0.3 if given.release.endswith("slow") else 0)
         name = request.headers.get("x-request-id", "")
         answered.write(f"{name}\n")
         headers = {"x-request-id": name, "x-adsmu-variant": given.variant, "x-adsmu-model": given.digest}
-        return web.json_response({"model": given.digest}, headers=headers | {"x-adsmu-stratum": "other"})
+        return JSONResponse({"model": given.digest}, headers=headers | {"x-adsmu-stratum": "other"})
 
-    async def feedback(request: web.Request) -> web.Response:
+    async def feedback(request: Request) -> JSONResponse:
         labels.writelines(json.dumps(label) + "\n" for label in await request.json())
-        return web.json_response({}, status=202)
+        return JSONResponse({}, 202)
 
-    service = web.Application()
-    service.router.add_get("/v2/health/ready", ready)
-    service.router.add_post(f"/v1/models/{given.service}:predict", infer)
-    service.router.add_post("/feedback", feedback)
-    web.run_app(service, host="127.0.0.1", port=given.port, shutdown_timeout=10, print=None)
-    (log / "ended").touch()
+    @asynccontextmanager
+    async def life(_: Starlette) -> AsyncIterator[None]:
+        yield
+        (log / "ended").touch()
+
+    service = Starlette(
+        lifespan=life,
+        routes=[
+            Route("/v2/health/ready", ready),
+            Route(f"/v1/models/{given.service}:predict", infer, methods=["POST"]),
+            Route("/feedback", feedback, methods=["POST"]),
+        ],
+    )
+    server = uvicorn.Server(uvicorn.Config(service, "127.0.0.1", given.port, log_level="warning"))
+    server.run()
 
 
 if __name__ == "__main__":

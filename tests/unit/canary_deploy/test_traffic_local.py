@@ -110,8 +110,8 @@ def test_requests_follow_the_share(traffic: LocalTraffic) -> None:
     for share in (0.05, 0.5):
         traffic.set_share(share)
         assert traffic.share() == share
-        got = asked(traffic, 600).count(NEW.digest)
-        assert binomtest(got, 600, share).pvalue > UNLIKELY
+        got = asked(traffic, 400).count(NEW.digest)
+        assert binomtest(got, 400, share).pvalue > UNLIKELY
     traffic.set_share(1)
     assert traffic.share() == 1
     assert set(asked(traffic, 100)) == {NEW.digest}
@@ -121,8 +121,8 @@ def test_the_split_does_not_follow_the_order_of_the_requests(traffic: LocalTraff
     traffic.start(OLD)
     deploy(traffic)
     traffic.set_share(0.5)
-    every_second = asked(traffic, 600)[::2]  # a round robin would give all of them to one variant
-    assert binomtest(every_second.count(NEW.digest), 300, 0.5).pvalue > UNLIKELY
+    every_second = asked(traffic, 400)[::2]  # a round robin would give all of them to one variant
+    assert binomtest(every_second.count(NEW.digest), 200, 0.5).pvalue > UNLIKELY
 
 
 def test_a_request_keeps_its_id_and_its_id_decides_who_answers(traffic: LocalTraffic) -> None:
