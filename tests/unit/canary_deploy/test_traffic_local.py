@@ -62,6 +62,10 @@ def predictor_of(traffic: LocalTraffic, release: Release) -> psutil.Process:
     return found
 
 
+def lives(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
 def until(holds: Callable[[], bool], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
@@ -151,7 +155,7 @@ def test_each_act_done_twice_is_as_if_done_once(traffic: LocalTraffic) -> None:
     for _ in range(2):
         traffic.withdraw()
     assert (traffic.candidate(), traffic.share()) == (None, 0)
-    assert not new.is_running()
+    assert not lives(new)
     deploy(traffic)
     traffic.set_share(1)
     for _ in range(2):
@@ -159,7 +163,7 @@ def test_each_act_done_twice_is_as_if_done_once(traffic: LocalTraffic) -> None:
     assert (traffic.folder / "endpoints.json").read_text().count("port_value") == 1
     traffic.start(OLD)  # a service that has a champion keeps it
     assert (traffic.champion(), traffic.candidate(), traffic.share()) == (NEW.digest, None, 0)
-    assert not old.is_running()
+    assert not lives(old)
     assert (traffic.folder / "ahead" / OLD.name / "ended").exists()  # asked to end, not killed
     assert set(asked(traffic, 20)) == {NEW.digest}
 
@@ -466,9 +470,9 @@ def test_a_candidate_deployed_anew_is_not_the_process_that_was_being_taken_away(
         patch.setattr(local_process, "stop", killed)
         traffic.withdraw()
     after = open_traffic(traffic.folder)
-    assert (after.candidate(), before.is_running()) == (None, True)
+    assert (after.candidate(), lives(before)) == (None, True)
     deploy(after)
-    assert not before.is_running()
+    assert not lives(before)
     assert predictor_of(after, NEW) != before
 
 
