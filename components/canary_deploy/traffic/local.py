@@ -254,6 +254,7 @@ class LocalTraffic:
         deadline = time.monotonic() + READY_SECONDS
         while champion and (why := self._why_unready(champion)):
             if time.monotonic() > deadline or not self._processes(champion):
+                why = self._why_unready(champion) or why  # of one that ended just now its log says more
                 raise TrafficRefused(f"the champion {champion.release.name} does not start: {why}")
             time.sleep(0.1)
 
