@@ -119,6 +119,7 @@ CONTAINER: dict[str, Any] = {
         "timeoutSeconds": whole(1, 3600),
         "failureThreshold": whole(1, 100),
     },
+    "terminationMessagePolicy": text("File|FallbackToLogsOnError"),
     "lifecycle": {"preStop": {"exec": {"command": [str]}}},
     "securityContext": {
         "allowPrivilegeEscalation": bool,

@@ -128,18 +128,18 @@ def sick_pod(api, state):
                     {"state": {"waiting": {"reason": "ErrImagePull", "message": "no image"}}}
                 ]
             },
-            "ErrImagePull no image",
+            "(ErrImagePull: no image)",
         ),
         (
             {
                 "containerStatuses": [
                     {
-                        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-                        "lastState": {"terminated": {"exitCode": 2}},
+                        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s"}},
+                        "lastState": {"terminated": {"exitCode": 2, "message": "starts\nmodel: altered\n"}},
                     }
                 ]
             },
-            "CrashLoopBackOff; its container ended with exit code 2",
+            "(its container ended with exit code 2: model: altered)",
         ),
         (
             {"conditions": [{"type": "PodScheduled", "status": "False", "message": "Insufficient cpu"}]},
@@ -151,7 +151,7 @@ def sick_pod(api, state):
                     {"state": {}, "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}
                 ]
             },
-            "ended with exit code 1",
+            "ended with exit code 1: Error",
         ),
     ],
 )

@@ -140,6 +140,7 @@ def container(serving: Serving, release: Release, folder: str) -> Manifest:
             "timeoutSeconds": 2,
             "failureThreshold": 3,
         },
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # so that why it ended is in its status
         "lifecycle": {
             "preStop": {"exec": {"command": ["python", "-c", f"import time; time.sleep({DRAIN})"]}}
         },
@@ -215,18 +216,17 @@ def ailment(cluster: Cluster, deployment: str, pods: str, *, whole: bool) -> str
 
 
 def _pod_reasons(found: Manifest) -> list[str]:
+    """Why a pod does not answer: what its containers wait for, how they ended, what they said last."""
     status = found.get("status") or {}
-    states = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
-    reasons = [
-        " ".join(filter(None, (waits.get("reason"), waits.get("message"))))
-        for waits in ((each.get("state") or {}).get("waiting") or {} for each in states)
-        if waits and waits.get("reason") != "PodInitializing"
-    ]
-    reasons += [
-        f"its container ended with exit code {ended['exitCode']}"
-        for ended in ((each.get("lastState") or {}).get("terminated") or {} for each in states)
-        if ended
-    ]
+    reasons = []
+    for each in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
+        state, last = each.get("state") or {}, each.get("lastState") or {}
+        waits, ended = state.get("waiting") or {}, state.get("terminated") or last.get("terminated") or {}
+        if ended.get("exitCode"):
+            said = str(ended.get("message") or ended.get("reason") or "").strip().splitlines()
+            reasons.append(f"its container ended with exit code {ended['exitCode']}: {''.join(said[-1:])}")
+        elif waits.get("reason") not in (None, "PodInitializing", "ContainerCreating"):
+            reasons.append(f"{waits['reason']}: {waits.get('message', '')}")
     return reasons + [
         str(each.get("message"))
         for each in status.get("conditions") or []
