@@ -1,6 +1,7 @@
 """The report of a rollout: one page that needs neither a network nor JavaScript."""
 
 import base64
+import functools
 import hashlib
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from adsmu.canary_deploy import report_drawing as drawing
 from adsmu.canary_deploy import report_figures as figures
 from adsmu.canary_deploy import report_words as words
 from adsmu.canary_deploy.evidence import Entry, to_bytes
-from adsmu.canary_deploy.report_story import gather
+from adsmu.canary_deploy.report_story import MALFORMED, gather
 from adsmu.errors import BadInput
 from adsmu.files import written_whole
 from adsmu.stratified_evaluate.report import change, rate
@@ -25,11 +26,11 @@ def write_report(entries: list[Entry], path: str | Path) -> None:
     """Writes the report of a rollout.
 
     Args:
-        entries: All its entries, as `EvidenceLog.read` gives them.
+        entries: All its entries, as `EvidenceLog.read` gives them; none: the page says that there are none.
         path: The page to write, whole or not at all.
 
     Raises:
-        BadInput: There is no entry, or one is not what this version writes.
+        BadInput: An entry is not what this version writes.
     """
     page = render_report(entries)
     with written_whole(path) as temporary:
@@ -48,23 +49,10 @@ def render_report(entries: list[Entry]) -> str:
     Raises:
         BadInput: As `write_report`.
     """
+    environment = _environment()
+    if not entries:
+        return environment.get_template("no_rollout.html.j2").render()
     story = gather(entries)
-    environment = Environment(
-        loader=FileSystemLoader([FOLDER, SHARED]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "rate": rate,
-        "change": change,
-        "e": words.e_value,
-        "order": words.order,
-        "moment": words.moment,
-        "clock": drawing.elapsed,
-        "lasting": words.lasting,
-    }
     # The page's policy lets only this script run: text that slipped through the escaping could not.
     script = (SHARED / "sort.js").read_text(encoding="utf-8")
     script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -98,14 +86,26 @@ def render_report(entries: list[Entry]) -> str:
             script=Markup(script),  # noqa: S704 - the package's own file
             script_hash=f"sha256-{script_hash}",
         )
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        IndexError,
-        OverflowError,
-        OSError,
-        UndefinedError,
-    ) as error:
+    except (*MALFORMED, UndefinedError) as error:
         raise BadInput(f"an entry is not what this version writes: {error!r}", file="evidence") from error
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader([FOLDER, SHARED]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "rate": rate,
+        "change": change,
+        "e": words.e_value,
+        "order": words.order,
+        "moment": words.moment,
+        "clock": drawing.elapsed,
+        "lasting": words.lasting,
+    }
+    return environment

@@ -42,7 +42,7 @@ def panels(story: Story) -> dict[str, Any]:
     ticks = [("0.01", -2.0), ("0.1", -1.0), ("1", 0.0), (e_value(bar), bar)]
     frame = drawing.frame([look.share for look in story.progress.evidence.looks], ticks, scale)
     lines = [_line(name, values, scale, n) for n, (name, values) in enumerate(sums.items())]
-    drawn = [{"title": "Sums", "lines": lines, "rest": None}]
+    drawn: list[dict[str, Any]] = [{"title": "Sums", "lines": lines, "rest": None}]
     for metric in rising:
         each, whole = of[metric]
         worst = np.argsort(-each[-1], kind="stable")[:WORST]

@@ -14,6 +14,9 @@ from adsmu.errors import BadInput
 
 CANDIDATE, CHAMPION = 0, 1
 
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What reading an entry raises that is not of the stated form."""
+
 
 @dataclass
 class Story:
@@ -98,7 +101,7 @@ def gather(entries: list[Entry]) -> Story:
         raise BadInput("no entry: the rollout has not begun", file="evidence")
     try:
         return _gathered(entries)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+    except MALFORMED as error:
         raise BadInput(f"an entry is not what this version writes: {error!r}", file="evidence") from error
 
 
