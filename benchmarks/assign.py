@@ -105,6 +105,26 @@ def nearest_carrier(rows: pa.Table, names: list[str]) -> Told:
     return tell
 
 
+def ceiling(rows: pa.Table, truth: np.ndarray) -> float | None:
+    """The share that could be told rightly if the places of slots were known, but not their names.
+
+    Args:
+        rows: Rows.
+        truth: The stratum of each.
+
+    Returns:
+        The share; None of no rows.
+    """
+    if not len(rows):
+        return None
+    found = exact(marks(flatten(rows)))
+    bare = [" ".join("{}" if word[0] == "{" else word for word in text.split()) for text in found.texts]
+    strata: dict[str, Counter[str]] = defaultdict(Counter)
+    for shape, name in zip(found.of_row.tolist(), truth.tolist(), strict=True):
+        strata[bare[shape]][name] += 1
+    return round(sum(max(counts.values()) for counts in strata.values()) / len(rows), 3)
+
+
 def measured(corpus: Corpus, rule: str) -> dict[str, Any]:
     """Agreement on the held-out rows of a corpus.
 
@@ -136,6 +156,7 @@ def measured(corpus: Corpus, rule: str) -> dict[str, Any]:
     seen = truth != ""
     intents = np.array([INTENT + intent for intent in old["intent"].to_pylist()])
     figures: dict[str, Any] = {
+        "new_ceiling": ceiling(new.filter(pa.array(seen)), truth[seen]),
         "rows_new": int(seen.sum()),
         "rows_unseen": int((~seen).sum()),
         "rows_old": len(old),

@@ -11,8 +11,13 @@ are used together:
    where a slot is. Of those that fit, the ones with most words count, and naive Bayes, which has seen the
    values of their slots too, decides between their strata. What fits none is `other`.
 
-Agreement with the true stratum (new use case) or intent (existing) on held-out rows, and the share of `other`
-among rows of the new use case whose stratum is known, `python -m benchmarks.serve --stratifier`:
+On held-out rows (`python -m benchmarks.assign`) the stratum of the new use case agrees with the labels for
+96 % of the demo's rows and 50 % of SNIPS's AddToPlaylist, whose 96 strata differ mostly in the names of
+slots, which no word shows; none of these rows is told `other` or taken for an existing use case. The intent
+of existing rows agrees for 99.9 %, 98 % and, on HWU, 86 %. Carriers alone reach 94 % and 36 %, 95 %, 87 %
+and 24 %; the nearest carrier by cosine 95 % and 28 %, 99 %, 82 % and 70 %. What is not told: a use case
+with one row a stratum to learn from and words of its own in every text. Of HWU's, 98 % of the rows are
+taken for existing use cases.
 """
 
 from collections.abc import Sequence
