@@ -71,34 +71,30 @@ class StratumModel(kserve.Model):
         """
         exchange = _exchange.get(None)
         if exchange is not None:
-            return await self._exchange(exchange, payload, headers or {})
+            return await self._fill(exchange, payload, headers or {})
         exchange = Exchange(request_id((headers or {}).get("x-request-id")))  # gRPC, which has no middleware
         code = 500
         try:
-            response = await self._exchange(exchange, payload, headers or {})
+            response = await self._fill(exchange, payload, headers or {})
             code = 200
             return response
         finally:
             self._recorder.record(exchange, code if exchange.utterances else 400)
 
-    async def _exchange(
+    async def _fill(
         self, exchange: Exchange, payload: Any, headers: dict[str, str]
     ) -> dict[str, Any] | kserve.InferResponse:
-        second = isinstance(payload, kserve.InferRequest)
+        v2 = isinstance(payload, kserve.InferRequest)
         try:
-            if isinstance(
-                payload, bytes
-            ):  # as KServe leaves it for a content type such as one with a charset
-                payload = parsed(payload, "request")
-            exchange.utterances = _utterances(payload) if second else instances(payload)
+            exchange.utterances = _utterances(payload) if v2 else instances(_unpacked(payload))
         except BadInput as error:
             raise InvalidInput(str(error)) from error
-        if second and payload.id and "x-request-id" not in headers:
+        if v2 and payload.id and "x-request-id" not in headers:
             exchange.request_id = request_id(payload.id)
         exchange.answers = await self._batches.ask([*exchange.utterances])
         if any(answer.intent is None for answer in exchange.answers):
             raise ModelFailed
-        return self._tensors(exchange, payload) if second else _objects(exchange)
+        return self._tensors(exchange) if v2 else _objects(exchange)
 
     def _answer(self, rows: list[Row]) -> list[Answer]:
         stratifier = self._loaded.stratifier
@@ -113,7 +109,7 @@ class StratumModel(kserve.Model):
             _log.exception("the model failed on a request of stratum %s", strata[0])
             return [Answer(strata[0], None, None, None)]
 
-    def _tensors(self, exchange: Exchange, request: kserve.InferRequest) -> kserve.InferResponse:
+    def _tensors(self, exchange: Exchange) -> kserve.InferResponse:
         columns: dict[str, list[Any]] = {
             "domain": [answer.domain for answer in exchange.answers],
             "intent": [answer.intent for answer in exchange.answers],
@@ -130,6 +126,11 @@ class StratumModel(kserve.Model):
             ],
             parameters=self._recorder.headers(exchange),
         )
+
+
+def _unpacked(payload: Any) -> Any:
+    """A V1 body as a JSON value; KServe leaves it packed where the content type names a charset, say."""
+    return parsed(payload, "request") if isinstance(payload, bytes) else payload
 
 
 def _utterances(request: kserve.InferRequest) -> list[list[str]]:

@@ -4,12 +4,12 @@ Offline a stratum is known by labels. Online there are none, and the model's own
 stratum that depends on the variant cannot be compared between variants. So two things that the words do show
 are used together:
 
-1. the words say which use case a text belongs to: naive Bayes with one class a stratum of the new use case
-   and one an intent of the existing data (multinomial model with each word counted once a row, McCallum and
-   Nigam 1998; all classes equally likely beforehand; words never seen say nothing);
+1. the words say which use case a text belongs to: naive Bayes between the new use case as a whole and each
+   intent of the existing data (multinomial model with each word counted once a row, McCallum and Nigam 1998;
+   all classes equally likely beforehand; words never seen say nothing);
 2. within the new use case the text must fit a carrier: the carrier's words, in order, with at least one word
-   where a slot is. Of those that fit, the ones with most words count, and naive Bayes, which has seen the
-   values of their slots too, decides between their strata. What fits none is `other`.
+   where a slot is. Of those that fit, the ones with most words count, and between their strata naive Bayes
+   decides again, which has seen the values of their slots. What fits none is `other`.
 
 On held-out rows (`python -m benchmarks.assign`) the stratum of the new use case agrees with the labels for
 96 % of the demo's rows and 50 % of SNIPS's AddToPlaylist, whose 96 strata differ mostly in the names of
