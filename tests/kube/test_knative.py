@@ -173,3 +173,20 @@ def test_addresses_are_of_revisions(knative):
     assert knative.traffic.addresses().candidate == "http://nlu-predictor-00002.ml.svc"
     knative.traffic.set_share(1.0)
     assert knative.traffic.addresses().champion == "http://nlu-predictor-00001.ml.svc"
+
+
+def test_an_older_model_that_came_back_is_said_so(knative, api):
+    knative.begin(OTHER)
+    knative.traffic.deploy(OLD)
+    knative.traffic.set_share(1.0)
+    knative.traffic.promote()
+    knative.traffic.deploy(NEW)
+    assert knative.traffic.sick() == ""
+    found = api.get(KNATIVE, "services", "nlu-predictor")
+    api.after = []
+    traffic = [
+        {"revisionName": "nlu-predictor-00001", "percent": 100},
+        {"revisionName": "nlu-predictor-00003", "percent": 0},
+    ]
+    api.put(KNATIVE, "services", found, status={"traffic": traffic})
+    assert f"requests go to {OTHER.digest}" in knative.traffic.sick()

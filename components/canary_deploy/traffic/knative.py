@@ -71,7 +71,11 @@ class KnativeTraffic:
         return self._foreign(found)
 
     def sick(self) -> str:
-        """Why the champion's revision does not answer; empty while it does, or where there is none."""
+        """Why the champion's revision does not answer; empty while it does, or where there is none.
+
+        KServe can mistake the moment before the candidate's revision is made for a rollback, and hand the
+        champion's requests to the model before it.
+        """
         found, champion = self._isvc.read(), self.champion()
         if found is None or champion is None:
             return ""
@@ -79,7 +83,10 @@ class KnativeTraffic:
         if revision is None:
             return f"there is no revision of the champion {champion}"
         status, words = condition(revision, "Ready")
-        return f"the champion's revision is not ready: {words}" if status == "False" else ""
+        if status == "False":
+            return f"the champion's revision is not ready: {words}"
+        others = set(self._shares()) - {champion, self.candidate()}
+        return f"requests go to {', '.join(map(str, others))}, which has no part in this" if others else ""
 
     def champion(self) -> str | None:
         """Digest of the model in production."""
@@ -141,7 +148,7 @@ class KnativeTraffic:
         found = self._isvc.read()
         if found is None or not self._on_trial(found):
             return 0.0
-        return self._share(self._specified(found))
+        return self._shares().get(self._specified(found), 0.0)
 
     @retried
     def set_share(self, share: float) -> None:
@@ -224,20 +231,21 @@ class KnativeTraffic:
         found = self._revision(revision)
         return None if found is None else digest_of(found["spec"])
 
-    def _share(self, digest: str) -> float:
+    def _shares(self) -> dict[str | None, float]:
+        """The part of the requests that each model has, by what Knative says it routes now."""
         found = self.cluster.read(KNATIVE_SERVICE, f"{self.serving.service}-predictor")
-        targets = ((found or {}).get("status") or {}).get("traffic") or []
-        return (
-            sum(
-                target.get("percent") or 0
-                for target in targets
-                if target.get("percent") and self._digest(target.get("revisionName", "")) == digest
-            )
-            / 100
-        )
+        percents: dict[str | None, int] = {}
+        for target in ((found or {}).get("status") or {}).get("traffic") or []:
+            if target.get("percent"):
+                digest = self._digest(target.get("revisionName", ""))
+                percents[digest] = percents.get(digest, 0) + target["percent"]
+        return {digest: whole / 100 for digest, whole in percents.items()}
 
     def _must_have(self, found: Manifest, whole: int) -> None:
-        specified, live = found["spec"]["predictor"].get(FIELD), self._share(self._specified(found))
+        specified, live = (
+            found["spec"]["predictor"].get(FIELD),
+            self._shares().get(self._specified(found), 0.0),
+        )
         if specified != whole or live != whole / 100:
             raise TrafficRefused(
                 f"the candidate must have {whole} % of the requests; specified are {specified} %, "
