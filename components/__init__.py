@@ -17,9 +17,18 @@ _COMPONENTS = {
     "TrainOp": "train",
     "StratifiedEvaluateOp": "stratified_evaluate",
     "CanaryDeployOp": "canary_deploy",
+    "CanaryFinaliseOp": "canary_finalise",
 }
 
-__all__ = ["CanaryDeployOp", "StratifiedEvaluateOp", "StratifyOp", "SynthesizeOp", "TrainOp", "__version__"]
+__all__ = [
+    "CanaryDeployOp",
+    "CanaryFinaliseOp",
+    "StratifiedEvaluateOp",
+    "StratifyOp",
+    "SynthesizeOp",
+    "TrainOp",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -123,11 +123,23 @@ def run(
     setting: Annotated[
         list[str] | None, typer.Option(help="A setting of the trainer, NAME=VALUE; repeatable.")
     ] = None,
+    rollout: Annotated[
+        bool | None,
+        typer.Option(
+            "--rollout/--no-rollout",
+            help="Roll a model that passes out to a service on this machine, on replayed held-out rows.",
+            show_default="if adsmu[local,serve] is installed",
+        ),
+    ] = None,
+    plan: Annotated[
+        list[str] | None, typer.Option(help="A key of the rollout's plan, NAME=VALUE; repeatable.")
+    ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run the update pipeline on this machine: exit 0 for pass, 3 for exhausted."""
+    """Run the update pipeline on this machine: exit 0 for pass, 3 for exhausted or a rollout that failed."""
+    from adsmu.files import read_json
     from adsmu.local import engine, live
     from adsmu.local.folder import Parameters, nothing_left_of_a_refusal, open_run
     from adsmu.local.summary import conclude
@@ -135,20 +147,26 @@ def run(
     given = locals()
     parameters = Parameters(
         **{f.name: given[f.name] for f in fields(Parameters) if f.name != "settings"},
-        settings=_settings(setting or []),
+        settings=_pairs(setting or [], "--setting"),
     )
-    folder, parts = open_run(corpus, output, champion, parameters)
+    wanted = engine.rollout_plan(rollout, _pairs(plan or [], "--plan"))
+    folder, parts = open_run(corpus, output, champion, parameters, wanted)
     view = live.watch(folder, Console(quiet=quiet or as_json, file=sys.stdout))
     with nothing_left_of_a_refusal(folder), view:
         model = champion.resolve() if champion else engine.train_champion(folder, parts, parameters)
-        engine.run_pipeline(folder, parts, model, parameters)
+        engine.run_pipeline(folder, parts, model, parameters, wanted)
         summary = conclude(folder)
     if as_json:
         _print_json(summary)
     elif not quiet:
         _show(folder.evaluations()[-1])
-        _console.print(f"report  {summary['report']}", highlight=False, soft_wrap=True)
-    raise typer.Exit(_exit_code(summary["verdict"]))
+        if summary["outcome"]:
+            _console.print(live.outcome_line(read_json(folder.rollout)), highlight=False)
+        for name, path in (("report", "report"), ("rollout", "rollout_report")):
+            if summary[path]:
+                _console.print(f"{name:<8}{summary[path]}", highlight=False, soft_wrap=True)
+    failed = summary["outcome"] in ("rolled_back", "inconclusive")
+    raise typer.Exit(EXIT_EXHAUSTED if failed else _exit_code(summary["verdict"]))
 
 
 @app.command()
@@ -232,13 +250,13 @@ def compile_(
         raise typer.Exit(EXIT_FAULT)
 
 
-def _settings(given: list[str]) -> dict[str, Any]:
+def _pairs(given: list[str], option: str) -> dict[str, Any]:
     """Reads NAME=VALUE pairs; a value that is JSON is taken as such, any other as text."""
     settings: dict[str, Any] = {}
     for item in given:
         name, equals, text = item.partition("=")
         if not equals or not name:
-            raise BadInput(f"{item!r} is not of the form NAME=VALUE", file="--setting")
+            raise BadInput(f"{item!r} is not of the form NAME=VALUE", file=option)
         try:
             settings[name] = json.loads(text)
         except json.JSONDecodeError:

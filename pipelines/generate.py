@@ -10,7 +10,7 @@ from adsmu.errors import BadInput
 from adsmu.pipelines import recursion
 from adsmu.pipelines.update import pipeline as update
 
-STEPS = ("stratify", "synthesize", "train", "stratified_evaluate", "canary_deploy")
+STEPS = ("stratify", "synthesize", "train", "stratified_evaluate", "canary_deploy", "canary_finalise")
 UNROLLED_ROUNDS = 3
 BEGIN, END = "<!-- begin generated: inputs and outputs -->", "<!-- end generated -->"
 TYPES = {

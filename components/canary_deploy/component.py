@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from kfp import dsl
-from kfp.dsl import Artifact, Input, Model, Output
+from kfp.dsl import HTML, Artifact, Dataset, Input, Model, Output
 
 from adsmu.image import IMAGE
 
@@ -13,22 +13,60 @@ def canary_deploy(
     model: Input[Model],
     evaluation: Input[Artifact],
     rollout: Output[Artifact],
+    report: Output[HTML],
+    data: Input[Dataset] = None,
+    existing: Input[Dataset] = None,
+    champion: Input[Model] = None,
     verdict: str = "",
+    service: str = "",
+    backend: str = "",
+    store: str = "",
+    plan: dict = {},  # noqa: B006 - kfp reads the default, nothing writes it
+    serving: dict = {},  # noqa: B006 - as above
+    trainer: str = "adsmu.train.two_stage:TwoStageTrainer",
+    override: str = "",
 ) -> NamedTuple("Outputs", outcome=str):
-    """Admits a model to production only with the evaluation that names its digest and lets it pass.
+    """Rolls a model out behind statistics; only with the evaluation that names its digest and lets it pass.
 
     Args:
         model: Model folder.
         evaluation: evaluation.json of this very model.
-        rollout: outcome.json: the outcome, its reasons, the digests of model and evaluation.
+        rollout: outcome.json: the outcome, its reasons, digests, and where the evidence stands.
+        report: Page: the ramp over time, what was found in each stratum, what was decided and why.
+        data: Utterance table of the new use case, with stratum_id: how requests are grouped, shadow requests.
+        existing: Utterance table of the existing data: likewise.
+        champion: Model that a local service without a model begins with.
         verdict: The verdict that the pipeline came to; anything but pass is refused.
+        service: Name of the service; for the backend local its folder.
+        backend: local, gateway, kserve or knative; empty: the model is only admitted.
+        store: Object storage of releases, event logs and evidence, as URI; local: empty for the folder.
+        plan: What the candidate must show, and when: keys of Plan and Schedule.
+        serving: Settings of the backend.
+        trainer: Import path of the models' trainer.
+        override: Who admits a model that its evaluation does not, and why; recorded. Empty: nobody.
 
     Returns:
-        outcome: skipped: the model was refused, or no serving backend was named.
+        outcome: promoted, rolled_back, inconclusive or skipped.
     """
     from collections import namedtuple
 
-    from adsmu.canary_deploy.preflight import preflight
+    from adsmu.canary_deploy.roll_out import roll_out_files
 
-    outcome = preflight(model.path, evaluation.path, rollout.path, verdict=verdict)
+    outcome = roll_out_files(
+        model.path,
+        evaluation.path,
+        data.path if data else None,
+        existing.path if existing else None,
+        champion.path if champion else None,
+        rollout.path,
+        report.path,
+        verdict=verdict,
+        service=service,
+        backend=backend,
+        store=store,
+        plan=plan,
+        serving=serving,
+        trainer=trainer,
+        override=override,
+    )
     return namedtuple("Outputs", ["outcome"])(outcome)

@@ -43,7 +43,7 @@ class Answers:
 
     Attributes:
         look: Its number, from 0.
-        ended: When it ended, in Unix seconds.
+        ended: Up to when it counts, in Unix seconds.
         rows: By request id: variant, group, and what was predicted.
         counts: Requests answered, (2, groups).
     """
@@ -98,29 +98,31 @@ class Observer:
         for label in self._read("labels", self.cursor):
             self._take_label(label)
         before = len(self.events)
-        for event in self._read("events", self.cursor):
-            if event["model"] in self.models:
-                self.events.append(event)
+        self._keep(self._read("events", self.cursor))
         return self.events[before:]
 
     def look(
-        self, number: int, share: float, since: float, now: float, label_seconds: float
+        self, number: int, share: float, since: float, until: float, now: float, label_seconds: float
     ) -> dict[str, Any]:
-        """Ends a look: what came in since the last.
+        """Ends a look.
+
+        A look ends at a time of the requests, not of their arrival: variants send their logs at different
+        moments, and a look that ended in between would see more of one than of the other.
 
         Args:
             number: Of the look, from 0.
             share: The canary's share, as configured.
             since: Events before this time are of another share, and are left out.
-            now: The time at which it ends.
+            until: Events from this time on are of the next look.
+            now: The time at which the look ends.
             label_seconds: After this time a label is due.
 
         Returns:
-            `look` and, for the record, `due` (the looks whose labels are in it), `since`, `cursor`,
+            `look` and, for the record, `due` (the looks whose labels are in it), `since`, `until`, `cursor`,
             `left_out` and `refused`.
         """
-        events, self.events = self.events, []
-        answers, traffic, left_out = self._answers(number, events, since, now)
+        events = self._before(until)
+        answers, traffic = self._answers(number, events, since, until)
         self.waiting.append(answers)
         due = [each for each in self.waiting if now - each.ended >= label_seconds]
         self.waiting = [each for each in self.waiting if now - each.ended < label_seconds]
@@ -131,8 +133,9 @@ class Observer:
             "look": found,
             "due": [each.look for each in due],
             "since": since,
+            "until": until,
             "cursor": dict(self.cursor),
-            "left_out": left_out,
+            "left_out": sum(event["time"] < since for event in events),
             "refused": refused,
         }
 
@@ -143,30 +146,34 @@ class Observer:
             entries: Of the evidence; those of kind ready and look are read.
         """
         done = {number for entry in entries for number in entry.get("due", ())}
-        number, before = 0, {}
+        number, at_first = 0, {}
         for entry in entries:
-            if entry["kind"] == "look" and "cursor" in entry:
+            if entry["kind"] == "ready":
+                at_first, self.cursor = entry["cursor"], dict(entry["cursor"])
+            elif entry["kind"] == "look" and "cursor" in entry:
+                self._keep(self._read("events", self.cursor, entry["cursor"]))
+                events = self._before(entry["until"])
                 if number not in done:
-                    events = list(self._read("events", dict(before), entry["cursor"]))
-                    mine = [event for event in events if event["model"] in self.models]
-                    self.waiting.append(self._answers(number, mine, entry["since"], entry["time"])[0])
-                self.cursor = dict(entry["cursor"])
-            elif entry["kind"] == "ready":
-                self.cursor = dict(entry["cursor"])
+                    self.waiting.append(self._answers(number, events, entry["since"], entry["until"])[0])
             number += entry["kind"] == "look"
-            before = self.cursor
-        labels = {
-            name: last
-            for entry in entries
-            if entry["kind"] == "ready"
-            for name, last in entry["cursor"].items()
-        }
-        for label in self._read("labels", labels, self.cursor):
+        for label in self._read("labels", dict(at_first), self.cursor):
             self._take_label(label)
+        self.refused.clear()
+
+    def _keep(self, events: Iterator[dict[str, Any]]) -> None:
+        for event in events:
+            if event["model"] in self.models:
+                self.events.append(event)
+
+    def _before(self, until: float) -> list[dict[str, Any]]:
+        """Takes the events out that happened before a time."""
+        taken = [event for event in self.events if event["time"] < until]
+        self.events = [event for event in self.events if event["time"] >= until]
+        return taken
 
     def _answers(
-        self, number: int, events: list[dict[str, Any]], since: float, now: float
-    ) -> tuple[Answers, np.ndarray, int]:
+        self, number: int, events: list[dict[str, Any]], since: float, until: float
+    ) -> tuple[Answers, np.ndarray]:
         kept = [event for event in events if event["time"] >= since]
         groups = self.group([event["tokens"] for event in kept]) if kept else np.zeros(0, dtype=int)
         traffic = np.zeros((2, 3, self.groups), dtype=np.int64)
@@ -181,7 +188,7 @@ class Observer:
             if not error and event["request_id"] not in rows:
                 counts[variant, group] += 1
                 rows[event["request_id"]] = (variant, group, event)
-        return Answers(number, now, rows, counts), traffic, len(events) - len(kept)
+        return Answers(number, until, rows, counts), traffic
 
     def _served(self, answers: Answers) -> Served:
         labelled, correct = np.zeros_like(answers.counts), np.zeros_like(answers.counts)

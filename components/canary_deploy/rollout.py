@@ -267,6 +267,7 @@ class Rollout:
             len(found.evidence.looks),
             found.share,
             found.share_since + settle,
+            now - settle,
             now,
             found.schedule.label_seconds,
         )

@@ -33,11 +33,12 @@ class Schedule:
         look_seconds: From one look to the next.
         label_seconds: After this time a request's label is due; one that comes later no longer counts.
         slow_seconds: An answer that takes longer is slow.
-        settle_seconds: After a change of share, requests of this time are left out: some still go by the old.
+        settle_seconds: Requests within this time after a change of share are left out: some still go by the
+            old one. And a look ends this time ago: by then all logs of it have come in.
         ready_seconds: A candidate that takes longer to get ready is given up.
         max_seconds: A rollout that takes longer is inconclusive.
         max_unreadable: Looks in a row whose evidence cannot be read before the canary is rolled back.
-        rare: Strata that get less than this part of the requests are taken together as `other`.
+        rare: Strata that get less than this part of the requests are grouped with others of their kind.
         approvals: Where a person is asked: before the `ramp`, before the `promotion`.
         seed: Makes the order of shadow pairs reproducible. A rollout that ended is not begun again; another
             seed makes it another rollout.

@@ -5,12 +5,49 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from adsmu.data.corpus import Corpus
 from adsmu.errors import BadInput, StepFailed
 from adsmu.local.folder import Parameters, RunFolder
 from adsmu.train.run import train_files
+
+ROLLOUT = {
+    "look_seconds": 3.0,
+    "label_seconds": 1.0,
+    "settle_seconds": 1.5,
+    "slow_seconds": 2.0,
+    "min_requests": 50,
+    "rare": 0.02,
+    "max_seconds": 600.0,
+}
+"""The plan of a rollout on one machine, where replayed requests come fast and a look need not be long."""
+
+
+def rollout_plan(wanted: bool | None, given: dict[str, Any]) -> dict[str, Any] | None:
+    """The plan of a rollout on this machine.
+
+    Args:
+        wanted: Whether there is to be one; None: if what it takes is installed.
+        given: Keys of the plan that differ from `ROLLOUT`.
+
+    Returns:
+        The plan; None when there is to be no rollout.
+
+    Raises:
+        BadInput: The plan is refused, or what a rollout takes is not installed and it is wanted.
+    """
+    from adsmu.canary_deploy.schedule import read_plan
+
+    read_plan(ROLLOUT | given)
+    missing = [name for module, name in (("envoy", "local"), ("kserve", "serve")) if not find_spec(module)]
+    if wanted is False or (wanted is None and missing):
+        return None
+    if missing:
+        raise BadInput(f"needs adsmu[{','.join(missing)}]", file="--rollout")
+    return ROLLOUT | given
 
 
 def train_champion(folder: RunFolder, corpus: Corpus, parameters: Parameters) -> Path:
@@ -39,7 +76,13 @@ def train_champion(folder: RunFolder, corpus: Corpus, parameters: Parameters) ->
     return folder.champion
 
 
-def run_pipeline(folder: RunFolder, corpus: Corpus, champion: Path, parameters: Parameters) -> None:
+def run_pipeline(
+    folder: RunFolder,
+    corpus: Corpus,
+    champion: Path,
+    parameters: Parameters,
+    rollout: dict[str, Any] | None = None,
+) -> None:
     """Runs the update pipeline under `kfp.local`; steps that finished before are taken from the cache.
 
     Args:
@@ -47,6 +90,7 @@ def run_pipeline(folder: RunFolder, corpus: Corpus, champion: Path, parameters: 
         corpus: The corpus.
         champion: Model folder.
         parameters: The pipeline's parameters.
+        rollout: The plan of the rollout; None: a model that passes is not rolled out.
 
     Raises:
         BadInput: A step refused its input.
@@ -69,6 +113,9 @@ def run_pipeline(folder: RunFolder, corpus: Corpus, champion: Path, parameters: 
         "catalog": str(corpus.catalog),
         "champion": str(champion),
         "checkpoints": str(folder.path / "checkpoints"),
+        "service": str(folder.service),
+        "backend": "" if rollout is None else "local",
+        "plan": rollout or {},
     }
     said = folder.log.stat().st_size if folder.log.exists() else 0
     try:

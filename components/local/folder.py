@@ -109,6 +109,21 @@ class RunFolder:
         return self.path / "model"
 
     @property
+    def service(self) -> Path:
+        """The service that the model is rolled out to."""
+        return self.path / "service"
+
+    @property
+    def rollout(self) -> Path:
+        """What became of the rollout; none when nothing passed."""
+        return self.path / "outcome.json"
+
+    @property
+    def rollout_report(self) -> Path:
+        """The page of the rollout."""
+        return self.path / "rollout.html"
+
+    @property
     def report(self) -> Path:
         """The report of the last evaluation."""
         return self.path / "report.html"
@@ -145,7 +160,11 @@ def tasks_started(log: str) -> list[str]:
 
 
 def open_run(
-    corpus: Path, output: Path, champion: Path | None, parameters: Parameters
+    corpus: Path,
+    output: Path,
+    champion: Path | None,
+    parameters: Parameters,
+    rollout: dict[str, Any] | None = None,
 ) -> tuple[RunFolder, Corpus]:
     """Checks every input and makes the run's folder, or reopens one that the same command left unfinished.
 
@@ -154,6 +173,7 @@ def open_run(
         output: The run's folder.
         champion: The production model, or None.
         parameters: The pipeline's parameters.
+        rollout: The plan of the rollout; None: a model that passes is not rolled out.
 
     Returns:
         The folder and the corpus.
@@ -169,6 +189,7 @@ def open_run(
         "corpus": {"path": str(corpus.resolve()), "digest": digest(corpus)},
         "champion": {"path": str(champion.resolve()), "digest": digest(champion)} if champion else None,
         "parameters": asdict(parameters),
+        "rollout": rollout,
     }
     folder = RunFolder(output.resolve())
     if folder.plan.exists():

@@ -12,7 +12,15 @@ from rich.text import Text
 from adsmu.local.folder import RunFolder
 
 COLUMNS = ("round", "added", "mean", "at least", "existing", "flips", "pass", "undecided", "fail", "give up")
-_STYLES = {"pass": "green", "refine": "yellow", "exhausted": "red"}
+_STYLES = {
+    "pass": "green",
+    "refine": "yellow",
+    "exhausted": "red",
+    "promoted": "green",
+    "rolled_back": "red",
+    "inconclusive": "yellow",
+    "skipped": "dim",
+}
 
 
 def watch(folder: RunFolder, console: Console) -> Live:
@@ -30,10 +38,35 @@ def watch(folder: RunFolder, console: Console) -> Live:
     def draw() -> Group:
         evaluations = folder.evaluations()
         step = folder.current_step() or "champion"
-        status = Text(f"{step} · {time.monotonic() - start:.0f} s", style="dim")
+        status = Text(f"{step}{_rollout(folder)} · {time.monotonic() - start:.0f} s", style="dim")
         return Group(rounds_table(evaluations[-1]), status) if evaluations else Group(status)
 
     return Live(get_renderable=draw, console=console, refresh_per_second=2, transient=True)
+
+
+def _rollout(folder: RunFolder) -> str:
+    """Where the rollout stands, in few words."""
+    from adsmu.canary_deploy.service import local_record
+
+    value, _ = local_record(folder.service).read()
+    if value is None or "phase" not in value:
+        return ""
+    return f" · {value['phase'].replace('_', ' ')} {value['share']:.0%}, look {value['looks']}"
+
+
+def outcome_line(outcome: dict[str, Any]) -> Text:
+    """The outcome of a rollout and its reasons in words.
+
+    Args:
+        outcome: The content of an `outcome.json`.
+
+    Returns:
+        Lines for the terminal.
+    """
+    lines = Text.assemble(("rollout ", "bold"), (outcome["outcome"], f"bold {_STYLES[outcome['outcome']]}"))
+    for reason in outcome["reasons"]:
+        lines.append(f"\n  {reason}")
+    return lines
 
 
 def rounds_table(evaluation: dict[str, Any]) -> Table:

@@ -46,10 +46,25 @@ def conclude(folder: RunFolder) -> dict[str, Any]:
         if digest(model) == evaluation["model"]["digest"]:
             with written_whole(folder.model) as temporary:
                 shutil.copytree(model, temporary)
+    rolled_out = _rollout(folder)
     seconds = round_seconds(folder.log.read_text(encoding="utf-8", errors="replace"))
-    summary = summarise(evaluation, seconds) | {"report": str(folder.report)}
+    summary = summarise(evaluation, seconds) | {"report": str(folder.report)} | rolled_out
     write_json(summary, folder.summary)
     return summary
+
+
+def _rollout(folder: RunFolder) -> dict[str, Any]:
+    """Brings what became of the rollout to the top of the folder; of an update that was resumed, the last."""
+    written = sorted(folder.steps.rglob("canary-deploy/rollout"), key=lambda path: path.stat().st_mtime)
+    if not written:
+        return {"outcome": None, "rollout_report": None}
+    for path, artifact in (
+        (folder.rollout, written[-1]),
+        (folder.rollout_report, written[-1].with_name("report")),
+    ):
+        with written_whole(path) as temporary:
+            shutil.copyfile(artifact, temporary)
+    return {"outcome": read_json(folder.rollout)["outcome"], "rollout_report": str(folder.rollout_report)}
 
 
 def summarise(evaluation: dict[str, Any], seconds: list[float]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from kfp import components, dsl, kubernetes
 from kfp.dsl import Artifact, Dataset, Input, Model
 
-from adsmu import CanaryDeployOp, StratifiedEvaluateOp, StratifyOp, SynthesizeOp, TrainOp
+from adsmu import CanaryDeployOp, CanaryFinaliseOp, StratifiedEvaluateOp, StratifyOp, SynthesizeOp, TrainOp
 from adsmu.pipelines import recursion
 from adsmu.pipelines.update.component import finish
 
@@ -29,6 +29,7 @@ class Refined(NamedTuple):
 
     model_uri: str
     evaluation_uri: str
+    data_uri: str
     verdict: str
 
 
@@ -129,6 +130,7 @@ def refine(
     last = finish(
         model=trained.outputs["model"],
         evaluation=measured.outputs["evaluation"],
+        data=rows.outputs["data"],
         verdict=measured.outputs["verdict"],
     ).set_caching_options(False)
     return Refined(*(last.outputs[name] for name in Refined._fields))
@@ -139,13 +141,38 @@ refine_pipeline = dsl.pipeline(refine)
 
 
 @dsl.pipeline
-def promote(model_uri: str, evaluation_uri: str, verdict: str) -> None:
-    """Takes up the last round's model again and hands it to canary-deploy."""
+def promote(
+    existing: Input[Dataset],
+    champion: Input[Model],
+    model_uri: str,
+    evaluation_uri: str,
+    data_uri: str,
+    verdict: str,
+    service: str,
+    backend: str,
+    store: str,
+    plan: dict,
+    serving: dict,
+    trainer: str,
+) -> None:
+    """Takes up what the last round left and hands it to canary-deploy."""
     model = dsl.importer(artifact_uri=model_uri, artifact_class=Model, reimport=False)
     evaluation = dsl.importer(artifact_uri=evaluation_uri, artifact_class=Artifact, reimport=False)
-    CanaryDeployOp(model=model.output, evaluation=evaluation.output, verdict=verdict).set_caching_options(
-        False
-    )
+    data = dsl.importer(artifact_uri=data_uri, artifact_class=Dataset, reimport=False)
+    CanaryDeployOp(
+        model=model.output,
+        evaluation=evaluation.output,
+        data=data.output,
+        existing=existing,
+        champion=champion,
+        verdict=verdict,
+        service=service,
+        backend=backend,
+        store=store,
+        plan=plan,
+        serving=serving,
+        trainer=trainer,
+    ).set_caching_options(False)
 
 
 @dsl.pipeline
@@ -173,6 +200,11 @@ def renew(
     gpus: str,
     accelerator: str,
     node_pool: dict,
+    service: str,
+    backend: str,
+    store: str,
+    plan: dict,
+    serving: dict,
 ) -> None:
     """Refines until a round ends it, then promotes."""
     refined = refine_pipeline(
@@ -202,7 +234,17 @@ def renew(
         node_selector=node_pool,
         tolerations=[],  # `_split_pool` puts those of the node pool here
     )
-    promote(**refined.outputs)
+    promote(
+        existing=existing,
+        champion=champion,
+        service=service,
+        backend=backend,
+        store=store,
+        plan=plan,
+        serving=serving,
+        trainer=trainer,
+        **refined.outputs,
+    )
 
 
 def _imported(uri: Any, kind: type[Artifact], name: str) -> Any:
@@ -237,6 +279,11 @@ def update(
     gpus: str = "",
     accelerator: str = "nvidia.com/gpu",
     node_pool: dict = {"selector": {}, "tolerations": []},  # noqa: B006 - as above
+    service: str = "",
+    backend: str = "",
+    store: str = "",
+    plan: dict = {},  # noqa: B006 - as above
+    serving: dict = {},  # noqa: B006 - as above
 ) -> None:
     """Updates a production model for a new use case, gated stratum by stratum.
 
@@ -266,60 +313,72 @@ def update(
         gpus: How many accelerators training gets, as text; empty: none.
         accelerator: Resource name of the accelerator.
         node_pool: Where training runs: selector (labels to values) and tolerations (a list); both keys stand.
+        service: The service that a model which passes is rolled out to.
+        backend: What moves its traffic: local, gateway, kserve or knative; empty: nothing is rolled out.
+        store: URI of the object storage of releases, event logs and the rollout's evidence.
+        plan: What the candidate must show, and when.
+        serving: Settings of the backend.
     """
-    existing_data = _imported(existing, Dataset, "existing-data")
-    user_data = _imported(user, Dataset, "user-data")
-    test_data = _imported(test, Dataset, "test-data")
-    values = _imported(catalog, Artifact, "slot-values")
-    model = _imported(champion, Model, "champion-model")
-    strata = StratifyOp(
-        user=user_data, test=test_data, rule=rule, min_rows=min_rows, max_strata=max_strata, seed=seed
-    )
-    rows = SynthesizeOp(
-        utterances=strata.outputs["utterances"],
-        strata=strata.outputs["strata"],
-        existing=existing_data,
-        catalog=values,
-        round=0,
-        rows_per_stratum=evaluation_rows,
-        seed=seed,
-    )
-    measured = StratifiedEvaluateOp(
-        model=model,
-        data=rows.outputs["data"],
-        strata=strata.outputs["strata"],
-        existing=existing_data,
-        round=0,
-        max_rounds=max_rounds,
-        target=target,
-        margin=margin,
-        trainer=trainer,
-    )
-    renew(
-        data=rows.outputs["data"],
-        strata=strata.outputs["strata"],
-        existing=existing_data,
-        catalog=values,
-        champion=model,
-        champion_predictions=measured.outputs["predictions"],
-        evaluation=measured.outputs["evaluation"],
-        max_rounds=max_rounds,
-        rows_per_stratum=rows_per_stratum,
-        target=target,
-        margin=margin,
-        allocation=allocation,
-        selection=selection,
-        mode=mode,
-        trainer=trainer,
-        settings=settings,
-        checkpoints=checkpoints,
-        seed=seed,
-        cpu=cpu,
-        memory=memory,
-        gpus=gpus,
-        accelerator=accelerator,
-        node_pool=node_pool,
-    )
+    last = CanaryFinaliseOp(service=service, backend=backend, store=store, serving=serving, trainer=trainer)
+    with dsl.ExitHandler(last.set_caching_options(False)):
+        existing_data = _imported(existing, Dataset, "existing-data")
+        user_data = _imported(user, Dataset, "user-data")
+        test_data = _imported(test, Dataset, "test-data")
+        values = _imported(catalog, Artifact, "slot-values")
+        model = _imported(champion, Model, "champion-model")
+        strata = StratifyOp(
+            user=user_data, test=test_data, rule=rule, min_rows=min_rows, max_strata=max_strata, seed=seed
+        )
+        rows = SynthesizeOp(
+            utterances=strata.outputs["utterances"],
+            strata=strata.outputs["strata"],
+            existing=existing_data,
+            catalog=values,
+            round=0,
+            rows_per_stratum=evaluation_rows,
+            seed=seed,
+        )
+        measured = StratifiedEvaluateOp(
+            model=model,
+            data=rows.outputs["data"],
+            strata=strata.outputs["strata"],
+            existing=existing_data,
+            round=0,
+            max_rounds=max_rounds,
+            target=target,
+            margin=margin,
+            trainer=trainer,
+        )
+        renew(
+            data=rows.outputs["data"],
+            strata=strata.outputs["strata"],
+            existing=existing_data,
+            catalog=values,
+            champion=model,
+            champion_predictions=measured.outputs["predictions"],
+            evaluation=measured.outputs["evaluation"],
+            max_rounds=max_rounds,
+            rows_per_stratum=rows_per_stratum,
+            target=target,
+            margin=margin,
+            allocation=allocation,
+            selection=selection,
+            mode=mode,
+            trainer=trainer,
+            settings=settings,
+            checkpoints=checkpoints,
+            seed=seed,
+            cpu=cpu,
+            memory=memory,
+            gpus=gpus,
+            accelerator=accelerator,
+            node_pool=node_pool,
+            service=service,
+            backend=backend,
+            store=store,
+            plan=plan,
+            serving=serving,
+        )
 
 
 def tied() -> recursion.Spec:
@@ -343,7 +402,7 @@ def load_tied() -> Any:
 
 
 def _authored() -> recursion.Spec:
-    spec = recursion.guard(recursion.compiled(update), "renew", NEEDS_MORE)
+    spec = recursion.guard(recursion.compiled(update), "renew", NEEDS_MORE, "exit-handler-1")
     return _split_pool(spec)
 
 

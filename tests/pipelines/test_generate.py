@@ -98,6 +98,7 @@ def test_every_component_loads_from_its_file_into_another_pipeline():
             strata=strata.outputs["strata"],
             existing=existing,
         )
+        ops["canary_finalise"]()
         return ops["canary_deploy"](
             model=trained.outputs["model"],
             evaluation=measured.outputs["evaluation"],

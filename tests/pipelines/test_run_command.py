@@ -15,7 +15,9 @@ from adsmu.local.folder import RunFolder
 
 pytestmark = pytest.mark.xdist_group("update run")
 
-SUMMARY = {"verdict", "rounds", "champion", "candidate", "model_digest", "report"}
+SUMMARY = {
+    "verdict", "rounds", "champion", "candidate", "model_digest", "report", "outcome", "rollout_report",
+}  # fmt: skip
 ROUND = {
     "round", "added", "strata", "passed", "failed", "undecided", "given_up",
     "mean", "mean_low", "existing", "flips", "seconds",

@@ -1,0 +1,144 @@
+"""What canary-deploy does, from files to files: admit, roll out, report."""
+
+import html
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from adsmu.canary_deploy.deploy import deploy, finalise, write_outcome
+from adsmu.canary_deploy.evidence import EvidenceLog
+from adsmu.canary_deploy.preflight import refusals
+from adsmu.canary_deploy.report import write_report
+from adsmu.canary_deploy.rollout import Request
+from adsmu.canary_deploy.schedule import read_plan
+from adsmu.canary_deploy.service import Service, cluster_ports, left_behind, opened
+from adsmu.data.schema import read_utterances
+from adsmu.errors import BadInput
+from adsmu.files import digest, read_json, written_whole
+from adsmu.store import open_store
+from adsmu.stratify.assign import build_stratifier
+
+COLUMNS = ["tokens", "tags", "intent", "domain"]
+
+
+def roll_out_files(
+    model: str | Path,
+    evaluation: str | Path,
+    data: str | Path | None,
+    existing: str | Path | None,
+    champion: str | Path | None,
+    outcome: str | Path,
+    report: str | Path,
+    *,
+    verdict: str,
+    service: str,
+    backend: str,
+    store: str,
+    plan: dict[str, Any],
+    serving: dict[str, Any],
+    trainer: str,
+    override: str = "",
+) -> str:
+    """Admits a model and rolls it out; called again after a kill, it goes on where it was.
+
+    Args:
+        model: Model folder.
+        evaluation: evaluation.json of this very model.
+        data: Utterance table of the new use case, with stratum_id.
+        existing: Utterance table of the existing data.
+        champion: Model folder that a local service without a model begins with.
+        outcome: outcome.json to write.
+        report: Page to write.
+        verdict: What the pipeline came to.
+        service: The service's name; for a local one its folder.
+        backend: local, gateway, kserve or knative; empty: nowhere.
+        store: Object storage of releases, event logs and evidence.
+        plan: See `adsmu.canary_deploy.schedule.read_plan`.
+        serving: Settings of the backend.
+        trainer: Import path of the models' trainer.
+        override: Who admits a model that its evaluation does not, and why.
+
+    Returns:
+        promoted, rolled_back, inconclusive or skipped.
+
+    Raises:
+        BadInput: An input breaks a rule.
+        StepFailed: Something stands in the way of any rollout.
+    """
+    read_plan(plan)
+    reasons = refusals(model, evaluation, verdict)
+    admitted = not reasons or bool(override)
+    result: dict[str, Any] = {"outcome": "skipped", "reasons": reasons}
+    if admitted and not backend:
+        result["reasons"] = ["the model is admitted, but no serving backend was named"]
+    elif admitted:
+        if data is None or existing is None:
+            raise BadInput("a rollout groups requests by the rows of data and existing", file="data")
+        measured = read_json(evaluation)
+        shapes = {each["stratum_id"]: each["shape"] for each in measured["strata"]}
+        new, old = read_utterances(data), read_utterances(existing)
+        rows = _held_out(new, old)
+        request = Request(
+            service=Path(service).name,
+            model=Path(model),
+            digest=digest(model),
+            evaluation=digest(evaluation),
+            plan=plan,
+            accuracy=float((measured["splits"]["test"] or measured["splits"]["dev"])["low"]),
+            stratifier=build_stratifier(new, old, shapes),
+            rows=rows,
+            override=override if reasons else "",
+        )
+        where = Service(service, backend, store, serving, trainer)
+        with opened(where, Path(champion) if champion else None, request.stratifier, rows) as ports:
+            result = deploy(request, ports)
+    write_outcome(outcome, result, digest(model), digest(evaluation), admitted, override if reasons else "")
+    if "evidence" in result:
+        write_report(EvidenceLog(open_store(result["evidence"])).read(), report)
+    else:
+        _write_no_report(result["reasons"], report)
+    return str(result["outcome"])
+
+
+def finalise_service(service: str, backend: str, store: str, serving: dict[str, Any], trainer: str) -> str:
+    """Brings to its end a rollout whose process is gone.
+
+    Args:
+        service: As for `roll_out_files`; likewise the others.
+        backend: Empty: there is nothing to do.
+        store: Object storage.
+        serving: Settings of the backend.
+        trainer: Import path of the models' trainer.
+
+    Returns:
+        promoted, rolled_back, inconclusive; skipped when nothing was left unfinished.
+    """
+    if not backend:
+        return "skipped"
+    where = Service(service, backend, store, serving, trainer)
+    ports = left_behind(where) if backend == "local" else cluster_ports(where)
+    outcome = str(finalise(where.plain_name, ports)["outcome"])
+    if backend == "local" and outcome != "skipped":
+        ports.traffic.stop()  # type: ignore[attr-defined]
+    return outcome
+
+
+def _write_no_report(reasons: list[str], report: str | Path) -> None:
+    """A page that says why there was no rollout to report of."""
+    said = "".join(f"<p>{html.escape(reason)}</p>" for reason in reasons)
+    page = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>skipped</title><h1>skipped</h1>{said}\n'
+    )
+    with written_whole(report) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _held_out(new: pa.Table, old: pa.Table) -> pa.Table:
+    """Labelled rows that no model has learnt from: real ones of the new use case, and of the existing."""
+    rows = [table.filter(pc.equal(table["split"], "test")).select(COLUMNS) for table in (new, old)]
+    both = pa.concat_tables(rows)
+    if not len(both):
+        raise BadInput("has no held-out rows: a rollout needs some", file="data", column="split")
+    return both.combine_chunks()

@@ -1,0 +1,160 @@
+"""Opens the service that a rollout is of: its traffic backend, its storage, its records."""
+
+import contextlib
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from adsmu.canary_deploy.lease import Lease
+from adsmu.canary_deploy.records import FileRecord, Record
+from adsmu.canary_deploy.release import crown, register
+from adsmu.canary_deploy.rollout import Ports
+from adsmu.errors import BadInput
+from adsmu.image import IMAGE
+from adsmu.store import open_store
+
+BACKENDS = ("local", "gateway", "kserve", "knative")
+
+REQUESTS = {"rate": 100.0, "connections": 16, "label_delay": 0.2}
+"""How held-out rows are replayed to a local service, which has no users of its own."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """Which service, and where.
+
+    Attributes:
+        name: The service: on a cluster its name, on one machine its folder.
+        backend: One of `BACKENDS`.
+        store: Object storage of releases, event logs and evidence; empty, on one machine: in the folder.
+        serving: Settings of the backend.
+        trainer: Import path of the models' trainer.
+    """
+
+    name: str
+    backend: str
+    store: str
+    serving: dict[str, Any]
+    trainer: str
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise BadInput(f"{self.backend!r} is not one of {', '.join(BACKENDS)}", file="backend")
+        if not self.name:
+            raise BadInput("a backend serves a service, and none is named", file="service")
+        if not self.store and self.backend != "local":
+            raise BadInput("a cluster needs object storage", file="store")
+
+    @property
+    def plain_name(self) -> str:
+        """The name without a folder's path."""
+        return Path(self.name).name
+
+    @property
+    def storage(self) -> str:
+        """Where releases, event logs and evidence stand."""
+        return self.store or str(Path(self.name).absolute() / "store")
+
+
+@contextlib.contextmanager
+def opened(
+    service: Service, champion: Path | None, stratifier: dict[str, Any], rows: pa.Table
+) -> Iterator[Ports]:
+    """The ports of a rollout, for as long as it lasts.
+
+    Args:
+        service: Which service.
+        champion: Model folder that a local service without a model begins with; None: it has none.
+        stratifier: Which stratum a request is of.
+        rows: Held-out rows that are replayed to a local service.
+
+    Raises:
+        BadInput: A setting is refused, or a library that the backend needs is missing.
+    """
+    if service.backend != "local":
+        yield cluster_ports(service)
+        return
+    from adsmu.canary_deploy.traffic.local import LocalTraffic
+    from adsmu.canary_deploy.traffic.replay import Replay
+
+    name, store = service.plain_name, open_store(service.storage)
+    settings = REQUESTS | service.serving
+    if unknown := sorted(set(settings) - set(REQUESTS)):
+        raise BadInput(f"unknown; there are {', '.join(REQUESTS)}", file="serving", column=unknown[0])
+    ports = left_behind(service)
+    traffic: LocalTraffic = ports.traffic  # type: ignore[assignment]
+    first = register(store, champion, stratifier) if champion and not traffic.champion() else None
+    try:
+        traffic.start(first)
+        if first:
+            crown(store, name, first.digest, "", ports.clock())
+        with Replay(rows, traffic.address, name, **settings):
+            yield ports
+    finally:
+        traffic.stop()
+
+
+def left_behind(service: Service) -> Ports:
+    """The ports of a service on this machine, to end what another process began; no requests are sent.
+
+    Args:
+        service: Which service.
+    """
+    from adsmu.canary_deploy.traffic.local import SERVE, LocalTraffic
+
+    serve = (*SERVE, "--trainer", service.trainer)
+    folder = Path(service.name)
+    return Ports(
+        traffic=LocalTraffic(folder, service.plain_name, service.storage, serve=serve),
+        store=open_store(service.storage),
+        record=local_record(folder),
+        lease=Lease(FileRecord(folder / "lease.json"), _holder(), seconds=5.0),
+    )
+
+
+def local_record(folder: Path) -> Record:
+    """What anyone may see and say of the rollout of a service on this machine."""
+    return FileRecord(folder / "rollout.json")
+
+
+def cluster_ports(service: Service) -> Ports:
+    """The ports of a service on a cluster: the one that this process runs in, or the kubeconfig's."""
+    from adsmu.canary_deploy.cluster import connect
+    from adsmu.canary_deploy.cluster_records import ConfigMapRecord, LeaseRecord
+    from adsmu.canary_deploy.traffic.gateway import GatewayTraffic
+    from adsmu.canary_deploy.traffic.knative import KnativeTraffic
+    from adsmu.canary_deploy.traffic.kserve import KServeTraffic
+    from adsmu.canary_deploy.traffic.serving import Serving
+
+    defaults = {
+        "service": service.name,
+        "image": IMAGE,
+        "events": service.storage,
+        "trainer": service.trainer,
+    }
+    serving = Serving.from_json(defaults | {"namespace": _namespace()} | service.serving)
+    cluster = connect(serving.namespace)
+    backend = {"gateway": GatewayTraffic, "kserve": KServeTraffic, "knative": KnativeTraffic}[service.backend]
+    return Ports(
+        traffic=backend(cluster, serving),
+        store=open_store(service.storage),
+        record=ConfigMapRecord(cluster, f"canary-{service.name}"),
+        lease=Lease(LeaseRecord(cluster, f"canary-{service.name}"), _holder()),
+    )
+
+
+def _namespace() -> str:
+    """The namespace of the pod that this runs in; empty outside of one."""
+    file = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+    return file.read_text(encoding="utf-8").strip() if file.exists() else ""
+
+
+def _holder() -> str:
+    """A name that no other process has."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
