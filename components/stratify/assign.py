@@ -21,7 +21,6 @@ taken for existing use cases.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ import pyarrow.compute as pc
 
 from adsmu.data.columns import flatten, list_codes
 from adsmu.errors import BadInput
+from adsmu.stratify.carriers import Carrier, taken_apart
 from adsmu.stratify.shapes import ARTICLES, NO_SLOT, exact, marks
 
 FORMAT = 1
@@ -142,46 +142,6 @@ def _noise(word: str) -> bool:
     return word in ARTICLES or not any(map(str.isalnum, word))
 
 
-@dataclass(frozen=True)
-class _Carrier:
-    """A carrier, taken apart at its slots.
-
-    Attributes:
-        runs: Words that stand side by side, each with the number of slots before it.
-        tail: The number of slots behind the last run.
-        strata: Where it was seen.
-    """
-
-    runs: tuple[tuple[int, tuple[str, ...]], ...]
-    tail: int
-    strata: tuple[int, ...]
-
-    @property
-    def words(self) -> list[str]:
-        return [word for _, run in self.runs for word in run]
-
-    def fits(self, text: list[str]) -> bool:
-        """Whether the runs stand in the text in order, with a word or more for every slot.
-
-        The leftmost place of each run is as good as any: what is behind it has the most room.
-        """
-        at = 0
-        for number, (slots, run) in enumerate(self.runs):
-            first = at + slots
-            last = len(text) - len(run)
-            if number == len(self.runs) - 1 and not self.tail:
-                first = max(first, last) if slots else first
-                at = first + len(run)
-                return first == last and tuple(text[first:]) == run
-            places = range(first, last + 1) if slots else range(first, min(first, last) + 1)
-            found = next((place for place in places if tuple(text[place : place + len(run)]) == run), None)
-            if found is None:
-                return False
-            at = found + len(run)
-        left = len(text) - at
-        return left >= self.tail if self.tail else not left
-
-
 class Stratifier:
     """Tells the stratum of texts.
 
@@ -196,7 +156,7 @@ class Stratifier:
         names: tuple[str, ...],
         shapes: tuple[str, ...],
         golden: list[list[str]],
-        carriers: list[_Carrier],
+        carriers: list[Carrier],
         counts: dict[str, list[tuple[int, int]]],
     ) -> None:
         self.names, self.shapes, self.golden = names, shapes, golden
@@ -322,23 +282,9 @@ class Stratifier:
             names,
             tuple(each["shape"] for each in strata),
             [each["golden"] for each in strata],
-            [_taken_apart(each["words"], tuple(each["strata"])) for each in carriers],
+            [taken_apart(each["words"], tuple(each["strata"])) for each in carriers],
             counts,
         )
-
-
-def _taken_apart(words: list[str | None], strata: tuple[int, ...]) -> _Carrier:
-    runs: list[tuple[int, list[str]]] = []
-    slots = 0
-    for word in words:
-        if word is None:
-            slots += 1
-        elif slots or not runs:
-            runs.append((slots, [word]))
-            slots = 0
-        else:
-            runs[-1][1].append(word)
-    return _Carrier(tuple((before, tuple(run)) for before, run in runs), slots, strata)
 
 
 def _is_texts(value: Any) -> bool:

@@ -15,7 +15,8 @@ from adsmu.data.demo import write_demo
 from adsmu.data.prepare import prepare
 from adsmu.data.schema import read_utterances, utterances
 from adsmu.errors import BadInput
-from adsmu.stratify.assign import MOST_WORDS, Stratifier, _taken_apart, build_stratifier, fold
+from adsmu.stratify.assign import MOST_WORDS, Stratifier, build_stratifier, fold
+from adsmu.stratify.carriers import taken_apart
 from adsmu.stratify.strata import stratify
 
 from .rows import row, rows
@@ -120,7 +121,7 @@ CARRIERS = st.lists(st.one_of(st.none(), WORDS), max_size=7)
 def test_a_carrier_fits_where_a_regular_expression_says_so(carrier, text):
     pattern = "".join("(?:[^ ]+ )+" if word is None else f"{word} " for word in carrier)
     expected = re.fullmatch(pattern, "".join(f"{word} " for word in text)) is not None
-    assert _taken_apart(carrier, (0,)).fits(text) == expected
+    assert taken_apart(carrier, (0,)).fits(text) == expected
 
 
 @given(st.lists(st.text("abc ", max_size=12), max_size=6))
