@@ -112,7 +112,7 @@ class Ramp:
         area: What is below it.
         looks: Paths of dots: looks that decided to hold, and looks that could not be read.
         marks: What else happened: `x`, `y`, `kind`, `share`; `label` says how wide a page must be to show the
-            share beside it: `any`, `wide` or none.
+            share beside it: `any`, `wide` or none; `high` that another mark is in the label's way.
         phases: Of each `name`, `left` edge, `width`, and `label` as with marks.
         ticks: Text and place of the marks of time.
         shares: Text and place of the marks upward.
@@ -174,6 +174,9 @@ def ramp(
         elif event["kind"] == "share" and here["x"] - wide_page >= 5:
             here["label"], wide_page = "wide", here["x"]
         marks.append(here)
+    signs = [each for each in marks if each["kind"] != "share"]
+    for mark in marks:
+        mark["high"] = any(-1 < each["x"] - mark["x"] < 6 and each["y"] == mark["y"] for each in signs)
     edges = [*(x(time) for _, time in phases), 100.0]
     span = next((each for each in SPANS if length / each <= 6), 86400 * max(1, round(length / 86400 / 5)))
     return Ramp(
@@ -192,9 +195,9 @@ def ramp(
 
 
 def _phase(name: str, left: float, width: float) -> dict[str, Any]:
-    """A phase, with its name where there is room: a drawing is 10 pixels to a percent wide, or 3."""
+    """A phase, with its name where there is room: a drawing is 6.5 pixels to a percent wide or more, or 3."""
     needed = 8 + 8 * len(name)
-    label = "any" if 3 * width >= needed else "wide" if 10 * width >= needed else ""
+    label = "any" if 3 * width >= needed else "wide" if 6.5 * width >= needed else ""
     return {"name": name, "left": left, "width": width, "label": label}
 
 

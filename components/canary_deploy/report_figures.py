@@ -7,15 +7,18 @@ import numpy as np
 from adsmu.canary_deploy import report_drawing as drawing
 from adsmu.canary_deploy.report_story import CANDIDATE, CHAMPION, Story
 from adsmu.canary_deploy.report_words import e_value
-from adsmu.canary_deploy.state import METRICS, others_in
+from adsmu.canary_deploy.state import ALL, METRICS, WEIGHTS, others_in
 from adsmu.stratified_evaluate.report import change
 
 WORST = 4
 """How many strata a panel shows by name."""
 
+LOWEST = -3.0
+"""The decimal logarithm of the least e-value that is drawn."""
+
 
 def panels(story: Story) -> dict[str, Any]:
-    """The e-values, look by look: one panel of their sums, one for each metric in which any ever rose.
+    """The e-values, look by look: one panel of their sums, one for each metric in which any rose visibly.
 
     Returns:
         `frame`, `bar`, `panels`, and `flat`: the metrics that have none.
@@ -32,13 +35,13 @@ def panels(story: Story) -> dict[str, Any]:
         )
         for metric in METRICS
     }
-    rising = [m for m, (each, whole) in of.items() if (each[-1] > each[0]).any() or whole[-1] > whole[0]]
+    rising = [metric for metric, (each, whole) in of.items() if _rose(metric, each, whole)]
     sums = {"harm, all strata and metrics": [f["rollback"] for f in figures]}
     if story.split:
         sums["split of requests"] = [f["split"] for f in figures]
         sums["labels of both alike"] = [f["coverage"] for f in figures]
     highest = max(_low(values[-1]) for values in sums.values())
-    scale = drawing.Scale(-3.0, min(max(highest, bar) + 0.6, 3 * bar))
+    scale = drawing.Scale(LOWEST, min(max(highest, bar) + 0.6, 3 * bar))
     ticks = [("0.01", -2.0), ("0.1", -1.0), ("1", 0.0), (e_value(bar), bar)]
     frame = drawing.frame([look.share for look in story.progress.evidence.looks], ticks, scale)
     lines = [_line(name, values, scale, n) for n, (name, values) in enumerate(sums.items())]
@@ -130,6 +133,13 @@ def strata(story: Story) -> list[dict[str, Any]]:
             }
         )
     return sorted(rows, key=lambda row: (-_low(row["highest"]), row["name"]))
+
+
+def _rose(metric: str, each: np.ndarray, whole: np.ndarray) -> bool:
+    """Whether an e-value rose, where one sees it, above its part of alpha, which it begins with."""
+    weight = WEIGHTS[METRICS.index(metric)]
+    begun = np.log10([weight * (1 - ALL) / each.shape[1], weight * ALL]) + 1e-4  # figures are rounded
+    return bool(max(each[-1].max() - max(begun[0], LOWEST), whole[-1] - max(begun[1], LOWEST)) > 0)
 
 
 def _line(name: str, values: list[float | None], scale: drawing.Scale, style: int) -> dict[str, Any]:

@@ -184,7 +184,7 @@ def test_a_skipped_rollout_has_a_page(tmp_path):
 
 def test_a_shadow_run_shows_pairs_and_no_requests(rollouts):
     text = Page(render_report(rollouts["shadow"])).text
-    assert "Shadow pairs 512" in text and "Only champion right" in text
+    assert "Shadow pairs 512" in text and "Only one right" in text
     assert "Requests to the candidate" not in text and "share that was set" not in text
 
 
@@ -237,6 +237,15 @@ def test_a_decision_that_does_not_follow_is_said_at_the_top_and_its_figures_are_
     )
     assert "Evidence of harm 0.032" not in text
     assert "all follow" in Page(render_report(rollouts["rolled_back"])).text
+
+
+def test_harm_found_at_the_first_look_has_its_panel(tmp_path):
+    first = look(3)
+    first["look"]["canary"]["errors"] = [15] * 3
+    entries = written(tmp_path / "harmed", ["a", "b", "c"], [first])
+    calm = written(tmp_path / "calm", ["a", "b", "c"], [look(3)])
+    panels = [re.findall(r"<h3>([^<]+)</h3>", render_report(each)) for each in (entries, calm)]
+    assert [panel for panel in panels[0] if panel not in panels[1]] == ["Errors", "Too many errors"]
 
 
 def test_an_override_is_said_at_the_top(tmp_path):
