@@ -286,4 +286,6 @@ def _said(error: Any) -> str:
 
 
 def _line(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()[:500]
+    """A text in one line; of a long one, which quotes a whole object, its two ends."""
+    line = re.sub(r"\s+", " ", text).strip()
+    return line if len(line) <= 500 else f"{line[:150]} ... {line[-345:]}"

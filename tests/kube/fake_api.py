@@ -235,7 +235,13 @@ class FakeApi:
             return status_of(200, "")
         new = self._changed(method, content, old, body)
         strict = query.get("fieldValidation") == "Strict" or plural not in self.dropping
-        new = self._checked(plural, new, "refuse" if strict else "drop")
+        try:
+            new = self._checked(plural, new, "refuse" if strict else "drop")
+        except Denied as error:
+            if method != "PATCH":
+                raise
+            quoted = json.dumps(json.dumps(new))
+            raise Denied(422, f'"" is invalid: patch: Invalid value: {quoted}: {error}') from error
         if plural in self.admit:
             self.admit[plural](method, old, new)
         if "dryRun" in query:
