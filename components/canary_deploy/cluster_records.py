@@ -9,6 +9,9 @@ from adsmu.canary_deploy.cluster import CONFIG_MAP, LEASE, Cluster, Kind, Manife
 from adsmu.canary_deploy.records import Conflict
 from adsmu.errors import BadInput
 
+RECORD_RIGHTS = {CONFIG_MAP: "get create patch", LEASE: "get create patch"}
+"""What a process must be allowed to, for its records; `create` cannot be limited to a name."""
+
 
 class ConfigMapRecord:
     """A record (`adsmu.canary_deploy.records.Record`) in a ConfigMap.

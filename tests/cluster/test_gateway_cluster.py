@@ -222,10 +222,6 @@ def restricted(service, namespace):
         {"apiGroups": [kind.group], "resources": [kind.plural], "verbs": verbs.split()}
         for kind, verbs in RIGHTS.items()
     ]
-    rules += [
-        {"apiGroups": [group], "resources": [plural], "verbs": ["get", "create", "patch"]}
-        for group, plural in (("", "configmaps"), ("coordination.k8s.io", "leases"))
-    ]
     rights.create_namespaced_role(namespace, {"metadata": {"name": "rollout"}, "rules": rules})
     subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "rollout"}
     reference = {"kind": "Role", "apiGroup": "rbac.authorization.k8s.io", "name": "rollout"}

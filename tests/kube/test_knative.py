@@ -112,7 +112,7 @@ def test_a_promotion_takes_the_percentage_away(knative, api):
     assert "canaryTrafficPercent" not in predictor(api)
     assert status(api)["latestCreatedRevision"] == revision  # no new pods
     assert status(api)["latestRolledoutRevision"] == revision
-    assert api.get("", "configmaps", "canary-nlu-traffic") is None
+    assert api.get("", "configmaps", "canary-nlu.traffic") is None
 
 
 def test_a_candidate_that_never_gets_ready_is_said_so(knative, api):

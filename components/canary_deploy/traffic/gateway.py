@@ -19,6 +19,7 @@ from adsmu.canary_deploy.cluster import (
     NotThere,
     retried,
 )
+from adsmu.canary_deploy.cluster_records import RECORD_RIGHTS
 from adsmu.canary_deploy.records import Conflict
 from adsmu.canary_deploy.release import Release
 from adsmu.canary_deploy.traffic.port import Addresses, TrafficRefused
@@ -34,7 +35,7 @@ CHAMPION, CANDIDATE = "adsmu/champion", "adsmu/candidate"
 OF_SERVICE, OF_RELEASE = "adsmu/service", "adsmu/release"
 """Labels of Deployments, Services and pods."""
 
-RIGHTS = {
+RIGHTS = RECORD_RIGHTS | {
     HTTP_ROUTE: "get list create patch delete",
     DEPLOYMENT: "get list create patch delete",
     SERVICE: "list create patch delete",

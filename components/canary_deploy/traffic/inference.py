@@ -36,7 +36,7 @@ class InferenceService:
 
     def __init__(self, cluster: Cluster, serving: Serving) -> None:
         self.cluster, self.name = cluster, serving.service
-        self._notes = ConfigMapRecord(cluster, f"canary-{serving.service}-traffic")
+        self._notes = ConfigMapRecord(cluster, f"canary-{serving.service}.traffic")
 
     def read(self) -> Manifest | None:
         """The object; None if there is none."""

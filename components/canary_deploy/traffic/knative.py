@@ -9,6 +9,7 @@ Which revision is whose is told by the digest in its arguments, never by its num
 """
 
 from adsmu.canary_deploy.cluster import CONFIG_MAP, Cluster, Kind, Manifest, NotThere, retried
+from adsmu.canary_deploy.cluster_records import RECORD_RIGHTS
 from adsmu.canary_deploy.release import Release
 from adsmu.canary_deploy.traffic.inference import (
     INFERENCE_SERVICE,
@@ -28,7 +29,11 @@ REVISION = Kind("serving.knative.dev", "v1", "revisions", "Revision")
 
 FIELD = "canaryTrafficPercent"
 
-RIGHTS = {KNATIVE_SERVICE: "get", REVISION: "get", CONFIG_MAP: "get create patch delete"}
+RIGHTS = RECORD_RIGHTS | {
+    KNATIVE_SERVICE: "get",
+    REVISION: "get",
+    CONFIG_MAP: "get create patch delete",
+}
 
 
 class KnativeTraffic:

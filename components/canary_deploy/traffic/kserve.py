@@ -18,6 +18,7 @@ from adsmu.canary_deploy.cluster import (
     NotThere,
     retried,
 )
+from adsmu.canary_deploy.cluster_records import RECORD_RIGHTS
 from adsmu.canary_deploy.release import Release
 from adsmu.canary_deploy.traffic.gateway import refusal
 from adsmu.canary_deploy.traffic.inference import (
@@ -33,7 +34,7 @@ from adsmu.canary_deploy.traffic.inference import (
 from adsmu.canary_deploy.traffic.port import Addresses, TrafficRefused
 from adsmu.canary_deploy.traffic.serving import Serving, ailment, digest_of, limited
 
-RIGHTS = {
+RIGHTS = RECORD_RIGHTS | {
     HTTP_ROUTE: "get",
     DEPLOYMENT: "get",
     POD: "list",
