@@ -33,6 +33,19 @@ class Runs:
         kept = {arm: {u: seeds for u, seeds in cases.items() if wanted(u)} for arm, cases in self.of.items()}
         return Runs({arm: cases for arm, cases in kept.items() if cases})
 
+    def complete(self) -> tuple["Runs", int]:
+        """The runs of the cells that have every arm, and how many cells lack one; all runs if all do."""
+        cells = [{(u, seed) for u, seeds in cases.items() for seed in seeds} for cases in self.of.values()]
+        whole, some = set.intersection(*cells), set.union(*cells)
+        if not whole:
+            return self, 0
+        kept = {
+            arm: {u: {s: f for s, f in seeds.items() if (u, s) in whole} for u, seeds in cases.items()}
+            for arm, cases in self.of.items()
+        }
+        kept = {arm: {u: seeds for u, seeds in cases.items() if seeds} for arm, cases in kept.items()}
+        return Runs(kept), len(some - whole)
+
 
 def gather(results: Iterable[Mapping[str, Any]]) -> Runs:
     """Puts results in order.

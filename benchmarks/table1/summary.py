@@ -132,36 +132,30 @@ def table(results: Sequence[Mapping[str, Any]], runs: Runs) -> str:
         runs: The same, in order.
     """
     tuned = {(run["corpus"], run["use_case"]) for run in results if run["tuned"]}
+    runs, left_out = runs.complete()
     parts = [("All use cases", runs)]
     if tuned and any((run["corpus"], run["use_case"]) not in tuned for run in results):
         parts.append(("Use cases that nothing was tuned on", runs.only(lambda case: case not in tuned)))
-    lines = []
+    lines = [f"{left_out} cells that lack an arm are left out.", ""] if left_out else []
     for title, part in parts:
         cases = sorted({case for arm in part.of.values() for case in arm})
         named = ", ".join(f"{use_case} ({corpus})" for corpus, use_case in cases)
         lines += [f"## {title}", "", f"{len(cases)} use cases: {named}. {len(part.arms)} arms.", ""]
         lines += [*_rows(part), ""]
     lines += [
-        "frame: domain, intent and slots all right, the mean over strata of real test rows, then over seeds,",
-        "then over use cases. Changes are relative to naive, in the same cells; in brackets 95 % intervals",
-        "over use cases (seeds of one use case are averaged first). overall: frame of all test rows, old",
-        "and new. A build is one training from scratch on the whole budget; a look at a row counts as a third",
-        "of a step of training on it. Seconds are those of a machine that had other work.",
+        "frame: domain, intent and slots all right, the mean over strata of real test rows, then over",
+        "seeds, then over use cases. Changes are relative to naive, in the same cells; in brackets 95 %",
+        "intervals over use cases (seeds of one use case are averaged first). overall: frame of all test",
+        "rows, old and new. A build is one training from scratch on the whole budget; a look at a row counts",
+        "as a third of a step of training on it. Seconds are those of a machine that had other work.",
     ]
     return "\n".join(lines) + "\n"
 
 
 def _rows(runs: Runs) -> list[str]:
     head = [
-        *(
-            "arm",
-            "cells",
-            "overall: accuracy, error",
-            "new use case: accuracy",
-            "new use case: error",
-            "frame",
-        ),
-        *(name.replace("_", " ") for name in SHOWN),
+        *("arm", "cells", "overall: accuracy, error", "new use case: accuracy", "new use case: error"),
+        *(name.replace("_", " ") for name in ("frame", *SHOWN)),
         *("builds", "seconds"),
     ]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from benchmarks.table1.compare import (
+    COMPARISONS,
+    Comparison,
+    Runs,
+    accuracy_changes,
+    compare,
+    differences,
+    error_changes,
+    gather,
+    interval,
+    pairs,
+)
+
+A, B, C = ("snips", "A"), ("snips", "B"), ("hwu", "C")
+
+
+def runs(**arms):
+    return Runs(
+        {
+            arm: {case: {s: {"frame": v} for s, v in seeds.items()} for case, seeds in cases.items()}
+            for arm, cases in arms.items()
+        }
+    )
+
+
+def test_only_cells_that_both_arms_have_are_compared():
+    found = pairs(
+        runs(one={A: {0: 0.5, 1: 0.7}, B: {0: 0.9}}, base={A: {1: 0.6, 2: 0.1}}), "one", "base", "frame"
+    )
+    assert found == {A: [(0.7, 0.6)]}
+
+
+def test_seeds_are_averaged_before_use_cases_so_many_seeds_of_one_use_case_weigh_no_more():
+    many = dict.fromkeys(range(10), 0.9)
+    base = dict.fromkeys(range(10), 0.5)
+    found = compare(
+        runs(adsmu={A: many, B: {0: 0.5}}, equal={A: base, B: {0: 0.5}}), Comparison("adsmu", "equal")
+    )
+    assert found["mean"] == pytest.approx(0.2)
+    assert (found["n"], found["wins"]) == (2, 1)
+
+
+def test_one_use_case_gives_no_interval_and_so_no_comparison():
+    assert compare(runs(adsmu={A: {0: 0.9}}, equal={A: {0: 0.5}}), Comparison("adsmu", "equal")) is None
+
+
+def test_accuracy_change_and_error_change_of_the_same_figures_differ():
+    paired = {A: [(0.9, 0.8)]}
+    assert accuracy_changes(paired) == pytest.approx([0.125])
+    assert error_changes(paired) == pytest.approx([-0.5])
+
+
+def test_relative_changes_are_of_the_means_over_seeds():
+    assert accuracy_changes({A: [(0.2, 0.1), (0.9, 0.9)]}) == pytest.approx([0.1])
+
+
+def test_a_base_at_zero_has_no_relative_accuracy_change():
+    assert accuracy_changes({A: [(0.5, 0.0)], B: [(0.6, 0.5)]}) == pytest.approx([0.2])
+
+
+def test_where_less_is_better_a_win_lies_below_zero_and_a_tie_is_no_win():
+    found = compare(
+        runs(adsmu={A: {0: 0.1}, B: {0: 0.3}, C: {0: 0.3}}, reseeded={A: {0: 0.2}, B: {0: 0.2}, C: {0: 0.3}}),
+        Comparison("adsmu", "reseeded", less_is_better=True),
+    )
+    assert found["wins"] == 1
+
+
+def test_the_interval_over_use_cases_holds_its_level():
+    dice = np.random.default_rng(0)
+    covered = 0
+    for _ in range(2000):
+        effect = dice.normal(0.03, 0.02, size=6)  # use cases differ, and each is measured with noise
+        values = (effect + dice.normal(0, 0.01, size=6)).tolist()
+        _, low, high = interval(values)
+        covered += low <= 0.03 <= high
+    assert covered / 2000 == pytest.approx(0.95, abs=0.015)
+
+
+def test_an_arm_that_is_not_there_gives_no_comparison():
+    assert compare(runs(equal={A: {0: 0.5}}), COMPARISONS["adsmu_vs_equal"]) is None
+    assert differences({}) == []
+
+
+def test_only_cells_with_every_arm_are_complete():
+    some = runs(one={A: {0: 0.1, 1: 0.2}, B: {0: 0.3}}, other={A: {0: 0.1}})
+    whole, left_out = some.complete()
+    assert whole.of["one"] == {A: {0: {"frame": 0.1}}}
+    assert left_out == 2
+
+
+def test_results_are_gathered_by_arm_use_case_and_seed_with_their_cost():
+    result = {
+        "arm": "equal",
+        "corpus": "snips",
+        "use_case": "A",
+        "seed": 3,
+        "figures": {"frame": 0.5},
+        "cost": {"builds": 1.0, "seconds": 2.0, "utterance_epochs": 3.0},
+    }
+    assert gather([result]).of["equal"][A][3] == {
+        "frame": 0.5,
+        "builds": 1.0,
+        "seconds": 2.0,
+        "utterance_epochs": 3.0,
+    }
