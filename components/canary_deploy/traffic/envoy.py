@@ -11,8 +11,9 @@ one id has them all answered by one variant.
 No request is lost to a variant that died while another lives: one whose connection is refused, breaks before
 an answer begins, or is silent for `TRY_SECONDS` goes to the other variant, and a variant that fails so
 `DEAD` times in a row is left out for a second. Answers are never retried: a model's errors are its own. What
-can still be lost: an answer that broke off in its middle, requests beyond 1 MiB (Envoy keeps no more of a
-body for a second try), and any request while no variant lives.
+can still be lost: an answer that a kill broke off between its head and its body, which Envoy has passed on by
+then; requests beyond 1 MiB (Envoy keeps no more of a body for a second try); any request while no variant
+lives.
 """
 
 import json
