@@ -26,7 +26,11 @@ from benchmarks.table1.cell import TRAINER, Shared
 from benchmarks.table1.figures import figures
 
 FORWARD = 1 / 3  # a look at a row, in steps of training on it: a backward pass costs two forward ones
-PLAIN = {"weight_user": 1.0, "weight_synthetic": 1.0, "average_last": 0.0}  # nothing of the product's recipe
+PLAIN: dict[str, Any] = {
+    "weight_user": 1.0,
+    "weight_synthetic": 1.0,
+    "average_last": 0.0,
+}  # nothing of the product's recipe
 SHIPPED = Parameters()  # what `adsmu run` does where nothing is said
 
 

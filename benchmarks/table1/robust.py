@@ -76,7 +76,7 @@ def group_dro(groups: np.ndarray) -> Iterator[None]:
         # The trainer takes a mean of what is returned, so a penalty on each row is one penalty a step.
         return weights * each + PENALTY * squares
 
-    TwoStage.loss = loss  # type: ignore[method-assign]
+    TwoStage.loss = loss  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:

@@ -1,7 +1,6 @@
 """Runs the arms of cells, several at a time; what is there already is left as it is."""
 
 import logging
-import os
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -154,5 +153,5 @@ def _machine() -> dict[str, str]:
 
 def _set_up(processes: int) -> None:
     """Shares the cores among the processes."""
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
+    torch.set_num_threads(max(1, torch.get_num_threads() // processes))
     logging.getLogger("adsmu").setLevel(logging.WARNING)
