@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from adsmu import __version__
+from adsmu import __version__, canary_command
 from adsmu.errors import EXIT_BAD_INPUT, EXIT_EXHAUSTED, EXIT_FAULT, EXIT_PASS, BadInput, StepFailed
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(canary_command.app)
 _console = Console()
 _errors = Console(stderr=True)
 

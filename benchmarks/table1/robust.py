@@ -28,28 +28,31 @@ SHORT_EPOCHS = 3  # of the training that finds what is hard
 HARD_WEIGHT = 4.0  # of a row that it got wrong
 
 
-def tilt(q: Tensor, rows: Tensor, losses: Tensor) -> Tensor:
+def tilt(q: Tensor, shares: Tensor, rows: Tensor, losses: Tensor) -> Tensor:
     """One step of group DRO's weights.
 
-    Source: Sagawa et al. 2020, "Distributionally robust neural networks for group shifts", algorithm 1:
-    q_g grows by exp(step x mean loss of the group's rows), then all are divided by their sum.
+    Source: Sagawa et al. 2020, "Distributionally robust neural networks for group shifts", algorithm 1: q_g
+    grows by exp(step x loss of the group), then all are divided by their sum. A batch here holds rows of many
+    groups as they come, so a group's loss is estimated by the sum over its rows, divided by as many rows as
+    the batch is expected to have of it: unbiased, and 0 for a group that is not in the batch.
 
     Args:
         q: Weights of the groups, which sum to 1.
+        shares: The groups' shares of all rows.
         rows: The group of each row of a batch.
         losses: The loss of each.
 
     Returns:
         The new weights.
 
-    >>> q = tilt(torch.tensor([0.5, 0.5]), torch.tensor([0, 0, 1]), torch.tensor([0.0, 2.0, 9.0]))
+    >>> half = torch.tensor([0.5, 0.5])
+    >>> q = tilt(half, half, torch.tensor([0, 0, 1]), torch.tensor([0.0, 2.0, 9.0]))
     >>> bool(q[1] > q[0]), round(float(q.sum()), 6)
     (True, 1.0)
     """
     sums = torch.zeros_like(q).index_add_(0, rows, losses)
-    sizes = torch.zeros_like(q).index_add_(0, rows, torch.ones_like(losses))
-    grown = q * torch.exp(STEP * sums / sizes.clamp_min(1))
-    return grown / grown.sum()
+    logits = q.log() + STEP * sums / (shares * len(rows))
+    return torch.softmax(logits, 0)
 
 
 @contextmanager
@@ -70,9 +73,11 @@ def group_dro(groups: np.ndarray) -> Iterator[None]:
     def loss(network: TwoStage, batch: Any, *labels: Tensor) -> Tensor:
         each = plain(network, batch, *labels)
         rows = of_row[torch.from_numpy(batch.rows)]
-        state["q"] = tilt(state["q"], rows, each.detach().float().cpu())
+        state["q"] = tilt(state["q"], shares, rows, each.detach().float().cpu())
         weights = (state["q"] / shares)[rows].to(each.device)
-        squares = torch.stack([value.square().sum() for value in network.parameters()]).sum()
+        # Not the embeddings: the penalty would be all that most words' weights ever see.
+        parts = (value for name, value in network.named_parameters() if not name.startswith("features."))
+        squares = torch.stack([value.square().sum() for value in parts]).sum()
         # The trainer takes a mean of what is returned, so a penalty on each row is one penalty a step.
         return weights * each + PENALTY * squares
 

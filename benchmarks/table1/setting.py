@@ -27,7 +27,8 @@ class Setting:
             carriers. Where they are grouped by exact shape, one stands for all.
         rounds: Rounds of the loops.
         rows_per_round: Synthetic rows of a round, for each stratum on average. The budget of every arm is
-            `rounds` times as many, and the user's training rows.
+            `rounds` times as many, and the user's training rows. One real row and one synthetic at first, two
+            more rounds of one: what was added doubles over the loop, as in the published experiment.
         evaluation_rows: Development rows of each stratum, that loops look at.
         steering_rows: Those of them, of each stratum, that choose the best epoch of a training.
         epochs: Of a training from scratch.
@@ -42,7 +43,7 @@ class Setting:
     existing_test: int = 1200
     trail_user_rows: int = 3
     rounds: int = 3
-    rows_per_round: int = 4
+    rows_per_round: int = 1
     evaluation_rows: int = 80
     steering_rows: int = 8
     epochs: int = 10

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adsmu.canary_deploy.evidence import EvidenceLog
-from adsmu.canary_deploy.lease import Lease
+from adsmu.canary_deploy.lease import Lease, LeaseLost
 from adsmu.canary_deploy.preflight import FORMAT
 from adsmu.canary_deploy.progress import Progress
 from adsmu.canary_deploy.records import Conflict
@@ -30,30 +30,32 @@ def deploy(request: Request, ports: Ports) -> dict[str, Any]:
     Raises:
         StepFailed: Something stands in the way of any rollout of this service.
     """
-    if not _acquired(ports):
-        return _skipped("another process is at work on this service")
+    try:
+        ports.lease.wait(ports.sleep)
+    except LeaseLost as error:
+        return skipped(str(error))
     with _released(ports.lease):
         value, version = ports.record.read()
         value = value or {}
         under_way = value.get("rollout") if not value.get("ended") else None
         if under_way not in (None, request.rollout):
             other = f"the rollout {under_way} of the model {value.get('candidate')} is under way"
-            return _skipped(f"{other}; this one is of the model {request.digest}")
+            return skipped(f"{other}; this one is of the model {request.digest}")
         rollout = Rollout(request.service, request.rollout, ports, request)
         if value.get("rollout") != request.rollout:
             if reasons := ports.traffic.obstacles():
                 raise StepFailed("; ".join(reasons))
             begun = EvidenceLog(rollout.log.store).read()
             if not begun and ports.traffic.champion() == request.digest:
-                return _skipped("this model is in production already")
+                return skipped("this model is in production already")
             if not begun and (left := ports.traffic.candidate()):
-                return _skipped(f"the model {left} stands beside the champion, and no rollout knows of it")
+                return skipped(f"the model {left} stands beside the champion, and no rollout knows of it")
             try:
                 ports.record.write(
                     {"rollout": request.rollout, "candidate": request.digest, "ended": False}, version
                 )
             except Conflict:
-                return _skipped("another rollout began at the same time")
+                return skipped("another rollout began at the same time")
         return _result(rollout, _run(rollout, ports))
 
 
@@ -67,18 +69,26 @@ def finalise(service: str, ports: Ports) -> dict[str, Any]:
     Returns:
         As `deploy`; `skipped` where there is nothing to do, or the process is still at work.
     """
-    value, _ = ports.record.read()
-    if value is None or value.get("ended") or not value.get("rollout"):
-        return _skipped("no rollout was left unfinished")
-    if not _acquired(ports):
-        return _skipped("the rollout's process is at work")
+    rollout_id = unfinished(ports)
+    if not rollout_id:
+        return skipped("no rollout was left unfinished")
+    try:
+        ports.lease.wait(ports.sleep)
+    except LeaseLost as error:
+        return skipped(str(error))
     with _released(ports.lease):
-        rollout = Rollout(service, str(value["rollout"]), ports, None)
+        rollout = Rollout(service, rollout_id, ports, None)
         rollout.abandon()
         if not rollout.entries:
             _close(ports)
-            return _skipped("the rollout had not begun")
+            return skipped("the rollout had not begun")
         return _result(rollout, _run(rollout, ports))
+
+
+def unfinished(ports: Ports) -> str:
+    """The id of the service's rollout that has not ended; empty: there is none."""
+    value, _ = ports.record.read()
+    return "" if value is None or value.get("ended") else str(value.get("rollout") or "")
 
 
 def write_outcome(
@@ -116,18 +126,6 @@ def _close(ports: Ports) -> None:
             ports.record.write(value | {"ended": True}, version)
 
 
-def _acquired(ports: Ports) -> bool:
-    """Waits until a lease that nobody renews is over."""
-    waited = 0.0
-    while not ports.lease.acquire():
-        if waited > 2 * ports.lease.seconds:
-            return False
-        pause = ports.lease.seconds / 5
-        ports.sleep(pause)
-        waited += pause
-    return True
-
-
 @contextlib.contextmanager
 def _released(lease: Lease) -> Iterator[None]:
     try:
@@ -162,5 +160,6 @@ def _result(rollout: Rollout, found: Progress) -> dict[str, Any]:
     }
 
 
-def _skipped(reason: str) -> dict[str, Any]:
+def skipped(reason: str) -> dict[str, Any]:
+    """What `deploy` gives where nothing was rolled out."""
     return {"outcome": "skipped", "reasons": [reason]}

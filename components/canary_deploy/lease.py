@@ -53,6 +53,22 @@ class Lease:
             return False
         return True
 
+    def wait(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Takes the lease, as soon as one that nobody renews is over.
+
+        Args:
+            sleep: Waits.
+
+        Raises:
+            LeaseLost: Somebody renews it.
+        """
+        waited = 0.0
+        while not self.acquire():
+            if waited > 2 * self.seconds:
+                raise LeaseLost("another process is at work on this service")
+            sleep(self.seconds / 5)
+            waited += self.seconds / 5
+
     def require(self) -> None:
         """Renews the lease when a third of it is over.
 

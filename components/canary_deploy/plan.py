@@ -206,6 +206,8 @@ def plan_from_json(value: Any) -> Plan:
             if not isinstance(each, list) or not all(_is_number(step) for step in each):
                 raise BadInput("must be a list of numbers", column=name)
             given[name] = tuple(float(step) for step in each)
+        elif name in COUNTS and isinstance(each, float) and each.is_integer():
+            given[name] = int(each)  # kfp knows one kind of number
         elif name != "proof" and not (_is_count(each) if name in COUNTS else _is_number(each)):
             raise BadInput(f"must be a number, for a count a whole one, not {each!r}", column=name)
     return Plan(**given)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from adsmu.canary_deploy.decide import Decision, decide
+from adsmu.canary_deploy.decide import Action, Decision, decide
 from adsmu.canary_deploy.evidence import Entry, to_bytes
 from adsmu.canary_deploy.plan import Evidence, Plan, evidence_from_json, to_json
 from adsmu.canary_deploy.schedule import Schedule, read_plan
@@ -28,6 +28,7 @@ class Progress:
         candidate: Digest of its model.
         champion: Digest of the model it would replace; None in a first deployment.
         began: When, in Unix seconds.
+        since: When the phase began.
         phase: See the module.
         share: The share that the candidate is to have.
         share_since: When that share was seen to hold; None while it is not.
@@ -47,6 +48,7 @@ class Progress:
     candidate: str
     champion: str | None
     began: float
+    since: float
     evidence: Evidence
     state: State
     phase: str = "register"
@@ -78,7 +80,9 @@ def after(found: Progress | None, entry: Entry) -> Progress:
         BadInput: The entry is not what this version writes, or does not belong there.
     """
     try:
-        return _KINDS[entry["kind"]](found, entry)
+        following: Progress = _KINDS[entry["kind"]](found, entry)
+        moved = found is not None and following.phase != found.phase
+        return replace(following, since=entry["time"]) if moved else following
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         what = f"entry {entry.get('number')} of kind {entry.get('kind')!r} does not belong there: {error!r}"
         raise BadInput(what, file="evidence") from error
@@ -98,7 +102,7 @@ def unreadable_decision(found: Progress, reason: str) -> Decision:
     """What it means that a look's evidence could not be read: nothing, until it goes on for too long."""
     row = found.unreadable + 1
     most = found.schedule.max_unreadable
-    action = "roll_back" if row >= most else "hold"
+    action: Action = "roll_back" if row >= most else "hold"
     return Decision(action, (f"the evidence cannot be read, look {row} of {most}: {reason}",), {})
 
 
@@ -154,6 +158,7 @@ def _begin(found: Progress | None, entry: Entry) -> Progress:
         candidate=entry["candidate"],
         champion=champion,
         began=entry["time"],
+        since=entry["time"],
         evidence=Evidence(strata),
         state=begin(plan, len(strata), others=others_in(strata)),
     )
@@ -263,6 +268,7 @@ def as_json(found: Progress) -> dict[str, Any]:
         "looks": len(found.evidence.looks),
         "last_look": last,
         "asks": found.asks,
+        "since": found.since,
         "outcome": found.outcome,
         "reasons": list(found.reasons),
     }

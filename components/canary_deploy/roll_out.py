@@ -1,14 +1,14 @@
 """What canary-deploy does, from files to files: admit, roll out, report."""
 
-import html
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from adsmu.canary_deploy.deploy import deploy, finalise, write_outcome
+from adsmu.canary_deploy.deploy import deploy, finalise, skipped, unfinished, write_outcome
 from adsmu.canary_deploy.evidence import EvidenceLog
+from adsmu.canary_deploy.lease import LeaseLost
 from adsmu.canary_deploy.preflight import refusals
 from adsmu.canary_deploy.report import write_report
 from adsmu.canary_deploy.rollout import Request
@@ -16,7 +16,7 @@ from adsmu.canary_deploy.schedule import read_plan
 from adsmu.canary_deploy.service import Service, cluster_ports, left_behind, opened
 from adsmu.data.schema import read_utterances
 from adsmu.errors import BadInput
-from adsmu.files import digest, read_json, written_whole
+from adsmu.files import digest, read_json
 from adsmu.store import open_store
 from adsmu.stratify.assign import build_stratifier
 
@@ -92,13 +92,14 @@ def roll_out_files(
             override=override if reasons else "",
         )
         where = Service(service, backend, store, serving, trainer)
-        with opened(where, Path(champion) if champion else None, request.stratifier, rows) as ports:
-            result = deploy(request, ports)
+        try:
+            with opened(where, Path(champion) if champion else None, request.stratifier, rows) as ports:
+                result = deploy(request, ports)
+        except LeaseLost as error:
+            result = skipped(str(error))
     write_outcome(outcome, result, digest(model), digest(evaluation), admitted, override if reasons else "")
-    if "evidence" in result:
-        write_report(EvidenceLog(open_store(result["evidence"])).read(), report)
-    else:
-        _write_no_report(result["reasons"], report)
+    entries = EvidenceLog(open_store(result["evidence"])).read() if "evidence" in result else []
+    write_report(entries, report)
     return str(result["outcome"])
 
 
@@ -118,21 +119,17 @@ def finalise_service(service: str, backend: str, store: str, serving: dict[str, 
     if not backend:
         return "skipped"
     where = Service(service, backend, store, serving, trainer)
-    ports = left_behind(where) if backend == "local" else cluster_ports(where)
-    outcome = str(finalise(where.plain_name, ports)["outcome"])
-    if backend == "local" and outcome != "skipped":
-        ports.traffic.stop()  # type: ignore[attr-defined]
-    return outcome
-
-
-def _write_no_report(reasons: list[str], report: str | Path) -> None:
-    """A page that says why there was no rollout to report of."""
-    said = "".join(f"<p>{html.escape(reason)}</p>" for reason in reasons)
-    page = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>skipped</title><h1>skipped</h1>{said}\n'
-    )
-    with written_whole(report) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    if backend != "local":
+        return str(finalise(service, cluster_ports(where))["outcome"])
+    ports, traffic = left_behind(where)
+    if not unfinished(ports):
+        return "skipped"
+    ports.lease.wait()
+    try:
+        traffic.start()
+        return str(finalise(where.plain_name, ports)["outcome"])
+    finally:
+        traffic.stop()
 
 
 def _held_out(new: pa.Table, old: pa.Table) -> pa.Table:

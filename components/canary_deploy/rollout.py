@@ -7,6 +7,7 @@ written only once it is seen. The live traffic object is the truth: where it dif
 
 import contextlib
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from adsmu.canary_deploy import progress
-from adsmu.canary_deploy.evidence import Entry, EvidenceLog, to_bytes
+from adsmu.canary_deploy.evidence import Entry, EvidenceLog
 from adsmu.canary_deploy.grouping import Grouping, grouped
 from adsmu.canary_deploy.lease import Lease
 from adsmu.canary_deploy.observe import Observer
@@ -65,7 +66,7 @@ class Request:
     def rollout(self) -> str:
         """The rollout's id: what is rolled out, on what grounds, and how."""
         parts = [self.service, self.digest, self.evaluation, self.plan, self.override]
-        return hashlib.sha256(to_bytes(parts)).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

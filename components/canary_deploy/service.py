@@ -4,17 +4,21 @@ import contextlib
 import os
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+if TYPE_CHECKING:
+    from adsmu.canary_deploy.traffic.local import LocalTraffic
+
 from adsmu.canary_deploy.lease import Lease
-from adsmu.canary_deploy.records import FileRecord, Record
+from adsmu.canary_deploy.places import in_folder, in_namespace
 from adsmu.canary_deploy.release import crown, register
 from adsmu.canary_deploy.rollout import Ports
+from adsmu.canary_deploy.traffic.port import Traffic
 from adsmu.errors import BadInput
 from adsmu.image import IMAGE
 from adsmu.store import open_store
@@ -80,15 +84,14 @@ def opened(
     if service.backend != "local":
         yield cluster_ports(service)
         return
-    from adsmu.canary_deploy.traffic.local import LocalTraffic
     from adsmu.canary_deploy.traffic.replay import Replay
 
     name, store = service.plain_name, open_store(service.storage)
     settings = REQUESTS | service.serving
     if unknown := sorted(set(settings) - set(REQUESTS)):
         raise BadInput(f"unknown; there are {', '.join(REQUESTS)}", file="serving", column=unknown[0])
-    ports = left_behind(service)
-    traffic: LocalTraffic = ports.traffic  # type: ignore[assignment]
+    ports, traffic = left_behind(service)
+    ports.lease.wait()  # the service of another process must not be touched
     first = register(store, champion, stratifier) if champion and not traffic.champion() else None
     try:
         traffic.start(first)
@@ -100,8 +103,8 @@ def opened(
         traffic.stop()
 
 
-def left_behind(service: Service) -> Ports:
-    """The ports of a service on this machine, to end what another process began; no requests are sent.
+def left_behind(service: Service) -> "tuple[Ports, LocalTraffic]":
+    """The ports of a service on this machine, and the service itself, as they stand; nothing is started.
 
     Args:
         service: Which service.
@@ -109,24 +112,15 @@ def left_behind(service: Service) -> Ports:
     from adsmu.canary_deploy.traffic.local import SERVE, LocalTraffic
 
     serve = (*SERVE, "--trainer", service.trainer)
-    folder = Path(service.name)
-    return Ports(
-        traffic=LocalTraffic(folder, service.plain_name, service.storage, serve=serve),
-        store=open_store(service.storage),
-        record=local_record(folder),
-        lease=Lease(FileRecord(folder / "lease.json"), _holder(), seconds=5.0),
-    )
-
-
-def local_record(folder: Path) -> Record:
-    """What anyone may see and say of the rollout of a service on this machine."""
-    return FileRecord(folder / "rollout.json")
+    traffic = LocalTraffic(service.name, service.plain_name, service.storage, serve=serve)
+    record, lease = in_folder(Path(service.name))
+    lease_held = Lease(lease, _holder(), seconds=5.0)
+    return Ports(traffic, open_store(service.storage), record, lease_held), traffic
 
 
 def cluster_ports(service: Service) -> Ports:
     """The ports of a service on a cluster: the one that this process runs in, or the kubeconfig's."""
-    from adsmu.canary_deploy.cluster import connect
-    from adsmu.canary_deploy.cluster_records import ConfigMapRecord, LeaseRecord
+    from adsmu.canary_deploy.cluster import Cluster, connect
     from adsmu.canary_deploy.traffic.gateway import GatewayTraffic
     from adsmu.canary_deploy.traffic.knative import KnativeTraffic
     from adsmu.canary_deploy.traffic.kserve import KServeTraffic
@@ -140,13 +134,14 @@ def cluster_ports(service: Service) -> Ports:
     }
     serving = Serving.from_json(defaults | {"namespace": _namespace()} | service.serving)
     cluster = connect(serving.namespace)
-    backend = {"gateway": GatewayTraffic, "kserve": KServeTraffic, "knative": KnativeTraffic}[service.backend]
-    return Ports(
-        traffic=backend(cluster, serving),
-        store=open_store(service.storage),
-        record=ConfigMapRecord(cluster, f"canary-{service.name}"),
-        lease=Lease(LeaseRecord(cluster, f"canary-{service.name}"), _holder()),
-    )
+    backends: dict[str, Callable[[Cluster, Serving], Traffic]] = {
+        "gateway": GatewayTraffic,
+        "kserve": KServeTraffic,
+        "knative": KnativeTraffic,
+    }
+    record, lease = in_namespace(service.name, serving.namespace)
+    traffic = backends[service.backend](cluster, serving)
+    return Ports(traffic, open_store(service.storage), record, Lease(lease, _holder()))
 
 
 def _namespace() -> str:

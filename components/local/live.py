@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from adsmu.canary_deploy.places import in_folder
 from adsmu.local.folder import RunFolder
 
 COLUMNS = ("round", "added", "mean", "at least", "existing", "flips", "pass", "undecided", "fail", "give up")
@@ -46,9 +47,7 @@ def watch(folder: RunFolder, console: Console) -> Live:
 
 def _rollout(folder: RunFolder) -> str:
     """Where the rollout stands, in few words."""
-    from adsmu.canary_deploy.service import local_record
-
-    value, _ = local_record(folder.service).read()
+    value, _ = in_folder(folder.service)[0].read()
     if value is None or "phase" not in value:
         return ""
     return f" · {value['phase'].replace('_', ' ')} {value['share']:.0%}, look {value['looks']}"

@@ -15,6 +15,7 @@ from adsmu.data.schema import SCHEMA
 from adsmu.train.run import train_files
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # for what tests share
 TRAINER = "template_trainer:TemplateTrainer"
 OLD = ["play {song}", "stop the {room} speaker", "what is the weather in {city}"]
 NEW = ["add {song} to my {list}", "put {song} on the list {list}", "i want {song} in {list}"]

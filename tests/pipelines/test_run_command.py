@@ -4,11 +4,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from commands import adsmu, command, options
 
 from adsmu.files import digest, read_json
 from adsmu.local.folder import RunFolder
@@ -22,23 +22,6 @@ ROUND = {
     "round", "added", "strata", "passed", "failed", "undecided", "given_up",
     "mean", "mean_low", "existing", "flips", "seconds",
 }  # fmt: skip
-
-
-def command(*arguments: object) -> list[str]:
-    return [str(Path(sys.executable).with_name("adsmu")), *map(str, arguments)]
-
-
-def adsmu(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, cwd=cwd)
-
-
-def options(inputs, output: Path, *, needed: int, champion: Path | None = None) -> list[object]:
-    return [
-        "run", "--corpus", inputs.corpus.path, "--output", output, "--champion", champion or inputs.champion,
-        "--rows-per-stratum", 4, "--evaluation-rows", 40, "--target", 0.6, "--margin", 0.2,
-        "--allocation", "equal", "--mode", "full",
-        "--trainer", inputs.trainer, "--setting", f"needed={needed}",
-    ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

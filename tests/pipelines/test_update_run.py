@@ -131,6 +131,7 @@ def test_a_second_run_with_the_same_cache_executes_only_the_last_tasks(inputs, t
     assert {path.parent.name for path in again.folder.rglob("executor_output.json")} == {
         "finish",
         "canary-deploy",
+        "canary-finalise",
     }
     assert again.outcome == before.outcome
 

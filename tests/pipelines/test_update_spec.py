@@ -12,6 +12,10 @@ def spec():
     return tied()
 
 
+UPDATE = "comp-exit-handler-1"
+"""All of the update but the exit task."""
+
+
 def tasks(spec, component):
     part = spec.pipeline["root"] if component == "root" else spec.pipeline["components"][component]
     return part["dag"]["tasks"]
@@ -51,7 +55,7 @@ def test_a_round_is_three_tasks_and_two_that_exclude_each_other(spec):
 def test_only_parameters_flow_out_of_the_recursion(spec):
     outputs = spec.pipeline["components"]["comp-refine"]["outputDefinitions"]
     assert set(outputs) == {"parameters"}
-    assert set(outputs["parameters"]) == {"model_uri", "evaluation_uri", "verdict"}
+    assert set(outputs["parameters"]) == {"model_uri", "evaluation_uri", "data_uri", "verdict"}
 
 
 def test_a_round_starts_from_what_the_one_before_left(spec):
@@ -67,24 +71,26 @@ def test_every_round_trains_from_the_champion_and_is_compared_with_it(spec):
     measured = sources(tasks(spec, "comp-refine")["stratified-evaluate"])
     assert measured["champion_predictions"] == "champion_predictions"
     assert measured["previous"] == "evaluation"
-    first = sources(tasks(spec, "root")["renew"])
+    first = sources(tasks(spec, UPDATE)["renew"])
     assert first["champion_predictions"] == first["evaluation"] == "stratified-evaluate"
 
 
 def test_all_that_follows_the_champion_waits_for_a_failing_verdict(spec):
-    root = tasks(spec, "root")
-    assert {name for name in root if "importer" not in name} == {
+    update = tasks(spec, UPDATE)
+    assert {name for name in update if "importer" not in name} == {
         "stratify",
         "synthesize",
         "stratified-evaluate",
         "renew",
     }
-    assert root["renew"]["triggerPolicy"]["condition"].endswith("stratified-evaluate--verdict'] == 'refine'")
+    assert update["renew"]["triggerPolicy"]["condition"].endswith(
+        "stratified-evaluate--verdict'] == 'refine'"
+    )
     assert set(tasks(spec, "comp-renew")) == {"first-iteration-refine", "promote"}
 
 
 def test_the_champion_is_measured_on_rows_of_round_zero(spec):
-    given = tasks(spec, "root")["synthesize"]["inputs"]["parameters"]
+    given = tasks(spec, UPDATE)["synthesize"]["inputs"]["parameters"]
     assert given["round"] == {"runtimeValue": {"constant": 0.0}}
     assert given["rows_per_stratum"] == {"componentInputParameter": "evaluation_rows"}
 
@@ -93,21 +99,29 @@ def test_the_model_is_taken_up_again_where_its_uri_is_an_input(spec):
     promote = tasks(spec, "comp-promote")
     assert sources(promote["importer"])["uri"] == "model_uri"
     assert sources(promote["importer-2"])["uri"] == "evaluation_uri"
-    assert sources(promote["canary-deploy"]) == {
-        "model": "importer",
-        "evaluation": "importer-2",
-        "verdict": "verdict",
-    }
+    assert sources(promote["importer-3"])["uri"] == "data_uri"
+    given = sources(promote["canary-deploy"])
+    left = {"model": "importer", "evaluation": "importer-2", "data": "importer-3"}
+    assert given == left | {name: name for name in set(given) - set(left)}
+    assert {"existing", "champion", "verdict", "service", "backend", "store", "plan"} <= set(given)
+
+
+def test_the_exit_task_runs_last_whatever_became_of_the_update(spec):
+    assert set(tasks(spec, "root")) == {"exit-handler-1", "canary-finalise"}
+    last = tasks(spec, "root")["canary-finalise"]
+    assert last["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
+    assert last["dependentTasks"] == ["exit-handler-1"]
 
 
 def test_caching_is_off_only_where_a_cached_step_would_do_harm(spec):
     uncached = {
         name
-        for component in ("root", "comp-renew", "comp-refine", "comp-promote")
+        for component in ("root", UPDATE, "comp-renew", "comp-refine", "comp-promote")
         for name, task in tasks(spec, component).items()
-        if not task["cachingOptions"].get("enableCache")
+        if not task.get("cachingOptions", {}).get("enableCache")
     }
-    assert uncached == {"finish", "next-iteration-refine", "canary-deploy"}
+    handler = "exit-handler-1"  # a sub-pipeline; its tasks say for themselves
+    assert uncached == {"finish", "next-iteration-refine", "canary-deploy", "canary-finalise", handler}
 
 
 def test_accelerators_and_the_node_pool_reach_the_train_task_and_no_other(spec):

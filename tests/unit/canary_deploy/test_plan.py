@@ -103,3 +103,8 @@ def test_a_plan_that_breaks_a_rule_is_refused_in_one_line(value, words):
     with pytest.raises(BadInput) as error:
         plan_from_json(value)
     assert str(error.value).startswith(words)
+
+
+def test_a_whole_number_that_came_as_a_fraction_is_a_count():
+    plan = plan_from_json({"min_labels": 5.0})
+    assert (plan.min_labels, type(plan.min_labels)) == (5, int)
