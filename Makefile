@@ -24,7 +24,7 @@ run: $(VENV)/.installed
 	$(BIN)/adsmu run --corpus $(RUN)/corpus --rows-per-stratum 3 --max-rounds 4 --output $(RUN)/run
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.installed types layers
 	$(BIN)/ruff check .

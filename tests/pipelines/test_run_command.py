@@ -13,8 +13,6 @@ from commands import adsmu, command, options
 from adsmu.files import digest, read_json
 from adsmu.local.folder import RunFolder
 
-pytestmark = pytest.mark.xdist_group("update run")
-
 SUMMARY = {
     "verdict", "rounds", "champion", "candidate", "model_digest", "report", "outcome", "rollout_report",
 }  # fmt: skip

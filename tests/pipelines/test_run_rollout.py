@@ -15,8 +15,6 @@ from adsmu.canary_deploy.release import champions
 from adsmu.files import digest, read_json
 from adsmu.store import open_store
 
-pytestmark = pytest.mark.xdist_group("update run")
-
 PLAN = {
     "steps": "[0.25,1.0]", "look_seconds": 2, "settle_seconds": 1.5, "label_seconds": 0.5, "min_requests": 20,
     "min_labels": 5, "margin": 0.3, "floor": 0.6, "rare": 0.2, "max_seconds": 200,

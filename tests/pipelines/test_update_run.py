@@ -13,8 +13,6 @@ from adsmu.files import digest, read_json
 from adsmu.pipelines import recursion
 from adsmu.pipelines.update.pipeline import load_tied, unrolled
 
-pytestmark = pytest.mark.xdist_group("update run")  # one worker, so that the runs are shared
-
 HERE = Path(__file__).parent
 
 

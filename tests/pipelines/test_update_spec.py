@@ -92,7 +92,7 @@ def test_all_that_follows_the_champion_waits_for_a_failing_verdict(spec):
 def test_the_champion_is_measured_on_rows_of_round_zero(spec):
     given = tasks(spec, UPDATE)["synthesize"]["inputs"]["parameters"]
     assert given["round"] == {"runtimeValue": {"constant": 0.0}}
-    assert given["rows_per_stratum"] == {"componentInputParameter": "evaluation_rows"}
+    assert given["rows_per_stratum"] == {"componentInputParameter": "pipelinechannel--evaluation_rows"}
 
 
 def test_the_model_is_taken_up_again_where_its_uri_is_an_input(spec):

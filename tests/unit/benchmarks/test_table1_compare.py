@@ -85,11 +85,14 @@ def test_an_arm_that_is_not_there_gives_no_comparison():
     assert differences({}) == []
 
 
-def test_only_cells_with_every_arm_are_complete():
-    some = runs(one={A: {0: 0.1, 1: 0.2}, B: {0: 0.3}}, other={A: {0: 0.1}})
-    whole, left_out = some.complete()
-    assert whole.of["one"] == {A: {0: {"frame": 0.1}}}
-    assert left_out == 2
+def test_a_table_shows_the_arms_that_have_all_of_its_cells():
+    some = runs(one={A: {0: 0.1, 1: 0.2}, B: {0: 0.3}}, other={A: {0: 0.1, 1: 0.4}}, third={A: {0: 0.5}})
+    cells = some.cells(["one", "other"])
+    assert cells == {(A, 0), (A, 1)}
+    shown = some.within(cells)
+    assert shown.arms == {"one", "other"}
+    assert shown.of["one"] == {A: {0: {"frame": 0.1}, 1: {"frame": 0.2}}}
+    assert some.cells(["one", "nobody"]) == set()
 
 
 def test_results_are_gathered_by_arm_use_case_and_seed_with_their_cost():
