@@ -316,6 +316,7 @@ ARMS: dict[str, Arm] = {
     "manual": loop(modeler, settings=PLAIN),
     "recipe_random_fill": recipe(selection=random),
     "recipe_from_scratch": recipe(mode="full"),
+    "recipe_longer": lambda bench: recipe(epochs=bench.shared.cell.setting.epochs)(bench),
     "recipe_unweighted": recipe(weight_user=1.0, weight_synthetic=1.0),
     "recipe_unaveraged": recipe(average_last=0.0),
 }

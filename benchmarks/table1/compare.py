@@ -33,18 +33,24 @@ class Runs:
         kept = {arm: {u: seeds for u, seeds in cases.items() if wanted(u)} for arm, cases in self.of.items()}
         return Runs({arm: cases for arm, cases in kept.items() if cases})
 
-    def complete(self) -> tuple["Runs", int]:
-        """The runs of the cells that have every arm, and how many cells lack one; all runs if all do."""
-        cells = [{(u, seed) for u, seeds in cases.items() for seed in seeds} for cases in self.of.values()]
-        whole, some = set.intersection(*cells), set.union(*cells)
-        if not whole:
-            return self, 0
+    def cells(self, arms: Iterable[str]) -> set[tuple[UseCase, int]]:
+        """The cells that have all of some arms; none when an arm has no run."""
+        found = [
+            {(case, seed) for case, seeds in self.of.get(arm, {}).items() for seed in seeds} for arm in arms
+        ]
+        return set.intersection(*found) if found else set()
+
+    def within(self, cells: set[tuple[UseCase, int]]) -> "Runs":
+        """The runs in some cells, of the arms that have all of these."""
         kept = {
-            arm: {u: {s: f for s, f in seeds.items() if (u, s) in whole} for u, seeds in cases.items()}
+            arm: {
+                case: {seed: figures for seed, figures in seeds.items() if (case, seed) in cells}
+                for case, seeds in cases.items()
+            }
             for arm, cases in self.of.items()
+            if cells <= self.cells([arm])
         }
-        kept = {arm: {u: seeds for u, seeds in cases.items() if seeds} for arm, cases in kept.items()}
-        return Runs(kept), len(some - whole)
+        return Runs({arm: {c: seeds for c, seeds in cases.items() if seeds} for arm, cases in kept.items()})
 
 
 def gather(results: Iterable[Mapping[str, Any]]) -> Runs:
@@ -177,6 +183,7 @@ COMPARISONS = {
     "paper_loop_vs_equal": Comparison("adsmu_paper", "equal"),
 }
 """The first seven are the ones that the bars name."""
+NAMED = ("adsmu", "naive", "equal", "recipe", "reseeded", "placebo")  # the arms of these seven
 
 
 def compare(runs: Runs, comparison: Comparison) -> dict[str, Any] | None:

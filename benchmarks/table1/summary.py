@@ -9,6 +9,7 @@ from adsmu.errors import BadInput
 from adsmu.files import read_json, write_json, written_whole
 from benchmarks.table1.compare import (
     COMPARISONS,
+    NAMED,
     Runs,
     accuracy_changes,
     compare,
@@ -42,6 +43,7 @@ NAMES = {
     "real": "ceiling: all real rows",
     "recipe_random_fill": "recipe without balanced fill",
     "recipe_from_scratch": "recipe without warm start",
+    "recipe_longer": "recipe, warm, as many epochs as a build from scratch",
     "recipe_unweighted": "recipe without weights on new rows",
     "recipe_unaveraged": "recipe without averaged weights",
 }
@@ -118,6 +120,7 @@ def summary(results: Sequence[Mapping[str, Any]], runs: Runs) -> dict[str, Any]:
         "runs": len(results),
         "dates": sorted({run["made"]["date"] for run in results}),
         "setting": results[0]["setting"],
+        "steps": sorted({run["made"]["steps"] for run in results}),
         "missing": absent,
         "command": "python -m benchmarks.table1 --corpus FILE --corpus FILE --vectors FOLDER"
         f" --seeds {1 + max(run['seed'] for run in results)} && python -m benchmarks.table1 summary",
@@ -132,15 +135,20 @@ def table(results: Sequence[Mapping[str, Any]], runs: Runs) -> str:
         runs: The same, in order.
     """
     tuned = {(run["corpus"], run["use_case"]) for run in results if run["tuned"]}
-    runs, left_out = runs.complete()
-    parts = [("All use cases", runs)]
-    if tuned and any((run["corpus"], run["use_case"]) not in tuned for run in results):
-        parts.append(("Use cases that nothing was tuned on", runs.only(lambda case: case not in tuned)))
-    lines = [f"{left_out} cells that lack an arm are left out.", ""] if left_out else []
+    named = runs.cells(NAMED) or runs.cells(runs.arms)
+    every = runs.cells(runs.arms)
+    shown = runs.within(named)
+    parts = [("All use cases", shown)]
+    if tuned and any(case not in tuned for case, _ in named):
+        untuned = {cell for cell in named if cell[0] not in tuned}
+        parts.append(("Use cases that nothing was tuned on", runs.within(untuned)))
+    if every and shown.arms != runs.arms:
+        parts.append(("All arms, where all have run", runs.within(every)))
+    lines = []
     for title, part in parts:
         cases = sorted({case for arm in part.of.values() for case in arm})
-        named = ", ".join(f"{use_case} ({corpus})" for corpus, use_case in cases)
-        lines += [f"## {title}", "", f"{len(cases)} use cases: {named}. {len(part.arms)} arms.", ""]
+        listed = ", ".join(f"{use_case} ({corpus})" for corpus, use_case in cases)
+        lines += [f"## {title}", "", f"{len(part.arms)} arms, {len(cases)} use cases: {listed}.", ""]
         lines += [*_rows(part), ""]
     lines += [
         "frame: domain, intent and slots all right, the mean over strata of real test rows, then over",

@@ -1,5 +1,6 @@
 """Runs the arms of cells, several at a time; what is there already is left as it is."""
 
+import hashlib
 import logging
 import tempfile
 from collections.abc import Sequence
@@ -12,15 +13,16 @@ from typing import Any
 
 import torch
 
-from adsmu import __version__
+import adsmu
 from adsmu.errors import BadInput
-from adsmu.files import read_json, write_json
+from adsmu.files import digest, read_json, write_json
 from benchmarks.table1.arms import ARMS
 from benchmarks.table1.bench import Bench, builds
 from benchmarks.table1.cell import Cell, open_cell
 from benchmarks.table1.setting import Setting
 
 FORMAT = 1
+STEPS = ("data", "stratify", "synthesize", "train", "stratified_evaluate")  # whose code makes the results
 ARM_SEED = 10_000  # added to the cell's seed: no arm may begin with the champion's own weights
 log = logging.getLogger(__name__)
 
@@ -148,7 +150,15 @@ def run_arm(output: Path, cell: Cell, name: str) -> str:
 
 def _machine() -> dict[str, str]:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    return {"adsmu": __version__, "torch": torch.__version__, "device": device}
+    # What was measured stays known though the product goes on changing.
+    files = (file for step in STEPS for file in sorted(Path(adsmu.__path__[0], step).rglob("*.py")))
+    steps = hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
+    return {
+        "adsmu": adsmu.__version__,
+        "steps": f"sha256:{steps}",
+        "torch": torch.__version__,
+        "device": device,
+    }
 
 
 def _set_up(processes: int) -> None:
