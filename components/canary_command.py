@@ -112,8 +112,8 @@ def replay(
 ) -> None:
     """Recompute every decision of a rollout: exit 0 when all follow, 1 when one does not, 2 for damage."""
     from adsmu.canary_deploy.evidence import EvidenceLog
-    from adsmu.canary_deploy.report import write_report
-    from adsmu.canary_deploy.report_story import gather
+    from adsmu.canary_deploy.report.page import write_report
+    from adsmu.canary_deploy.report.story import gather
     from adsmu.store import open_store
 
     if "://" not in evidence and not Path(evidence).is_dir():

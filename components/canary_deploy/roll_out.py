@@ -10,7 +10,7 @@ from adsmu.canary_deploy.deploy import deploy, finalise, skipped, unfinished, wr
 from adsmu.canary_deploy.evidence import EvidenceLog
 from adsmu.canary_deploy.lease import LeaseLost
 from adsmu.canary_deploy.preflight import refusals
-from adsmu.canary_deploy.report import write_report
+from adsmu.canary_deploy.report.page import write_report
 from adsmu.canary_deploy.rollout import Request
 from adsmu.canary_deploy.schedule import read_plan
 from adsmu.canary_deploy.service import Service, cluster_ports, left_behind, opened

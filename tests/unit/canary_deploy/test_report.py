@@ -16,9 +16,9 @@ from adsmu.canary_deploy.deploy import deploy
 from adsmu.canary_deploy.evidence import EvidenceLog
 from adsmu.canary_deploy.plan import Pairs
 from adsmu.canary_deploy.progress import after, look_decision, replay
-from adsmu.canary_deploy.report import render_report, write_report
-from adsmu.canary_deploy.report_drawing import BOTTOM, LEFT, RIGHT, TOP, Scale, elapsed, ramp, steps
-from adsmu.canary_deploy.report_words import e_value, order
+from adsmu.canary_deploy.report.drawing import BOTTOM, LEFT, RIGHT, TOP, Scale, elapsed, ramp, steps
+from adsmu.canary_deploy.report.page import render_report, write_report
+from adsmu.canary_deploy.report.words import e_value, order
 from adsmu.errors import BadInput
 from adsmu.store import open_store
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from adsmu.canary_deploy import report_drawing as drawing
-from adsmu.canary_deploy.report_story import CANDIDATE, CHAMPION, Story
-from adsmu.canary_deploy.report_words import e_value
+from adsmu.canary_deploy.report import drawing
+from adsmu.canary_deploy.report.story import CANDIDATE, CHAMPION, Story
+from adsmu.canary_deploy.report.words import e_value
 from adsmu.canary_deploy.state import ALL, METRICS, WEIGHTS, others_in
 from adsmu.stratified_evaluate.report import change
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from adsmu.canary_deploy.evidence import Entry
 from adsmu.canary_deploy.plan import Plan, to_json
-from adsmu.canary_deploy.report_story import Story
+from adsmu.canary_deploy.report.story import Story
 from adsmu.canary_deploy.state import others_in
 from adsmu.stratified_evaluate.report import change, rate
 

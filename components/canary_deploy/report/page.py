@@ -8,17 +8,15 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 from markupsafe import Markup
 
-from adsmu.canary_deploy import report_drawing as drawing
-from adsmu.canary_deploy import report_figures as figures
-from adsmu.canary_deploy import report_words as words
 from adsmu.canary_deploy.evidence import Entry, to_bytes
-from adsmu.canary_deploy.report_story import MALFORMED, gather
+from adsmu.canary_deploy.report import drawing, figures, words
+from adsmu.canary_deploy.report.story import MALFORMED, gather
 from adsmu.errors import BadInput
 from adsmu.files import written_whole
 from adsmu.stratified_evaluate.report import change, rate
 
 FOLDER = Path(__file__).parent
-SHARED = FOLDER.parent / "stratified_evaluate"
+SHARED = FOLDER.parents[1] / "stratified_evaluate"
 """Where the style of all reports is."""
 
 
