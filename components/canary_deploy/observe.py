@@ -8,7 +8,7 @@ of the stated form is counted and left out: labels come from anywhere.
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -25,6 +25,16 @@ CANARY, CHAMPION = 0, 1
 Cursor = dict[str, str]
 """By folder, the last segment that was read."""
 
+ROWS = pa.schema(
+    [
+        ("tokens", pa.list_(pa.string())),
+        ("tags", pa.list_(pa.string())),
+        ("intent", pa.string()),
+        ("domain", pa.string()),
+    ]
+)
+"""The columns of labelled rows."""
+
 _TAG = re.compile(r"O|[BI]-.+")
 _LONGEST = 64 * 2**20
 
@@ -35,6 +45,47 @@ class Grouping(Protocol):
     def __call__(self, rows: list[list[str]]) -> np.ndarray:
         """The index of each row's group."""
         ...
+
+
+def labelled_requests(store: Store, service: str, most: int) -> pa.Table:
+    """Logged requests whose label is known: what production was really asked.
+
+    Args:
+        store: Where the logs are.
+        service: Whose.
+        most: The latest so many; older ones are not read.
+
+    Returns:
+        Columns tokens, tags, intent, domain; each text once.
+
+    Raises:
+        StoreUnavailable: The storage does not answer.
+    """
+    labels = {each["request_id"]: each["label"] for each in _latest(store, f"labels/{service}", most, _label)}
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    for event in _latest(store, f"events/{service}", most, _event):
+        label = labels.get(event["request_id"])
+        if label and event["code"] < 400 and len(label["tags"]) == len(event["tokens"]):
+            domain = label.get("domain") or event["domain"]
+            rows[tuple(event["tokens"])] = {"tokens": event["tokens"], **label, "domain": domain}
+    return pa.Table.from_pylist(
+        [{name: row[name] for name in ROWS.names} for row in list(rows.values())[:most]], ROWS
+    )
+
+
+def _latest(
+    store: Store, prefix: str, most: int, check: Callable[[bytes], dict[str, Any] | None]
+) -> Iterator[dict[str, Any]]:
+    """The lines of the latest segments of every writer, the newest segments first."""
+    for folder in store.folders(prefix):
+        left = most
+        for name in reversed(store.names(folder)):
+            if left <= 0:
+                break
+            content = store.read(name) or b""
+            good = [line for line in map(check, content[:_LONGEST].splitlines()) if line]
+            left -= len(good)
+            yield from good
 
 
 @dataclass

@@ -3,6 +3,7 @@
 Phases: `register`, `dark_launch`, `shadow`, `ramp`, `bake`, `promote`, or `roll_back`; then `ended`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -120,29 +121,29 @@ def replay(entries: list[Entry]) -> list[str]:
     Returns:
         What differs, a line each, byte for byte; nothing when every decision follows from what came before.
     """
-    differences, found = [], None
+    differences: list[str] = []
+    found: Progress | None = None
     for entry in entries:
-        if found is not None and "decision" in entry:
-            if entry["kind"] == "look":
-                again = look_decision(found, entry["look"])
-            else:
-                again = unreadable_decision(found, entry["reason"])
-            if to_bytes(again.to_json()) != to_bytes(entry["decision"]):
-                written = entry["decision"].get("action")
-                differences.append(f"entry {entry['number']}: says {written}, recomputed is {again.action}")
-        if (
-            entry["kind"] == "stop"
-            and entry["cause"] == "overdue"
-            and found
-            and not overdue(found, entry["time"])
-        ):
-            differences.append(f"entry {entry['number']}: stopped as overdue before its time")
-        if entry["kind"] == "end" and found is not None and entry["outcome"] != found.outcome:
-            differences.append(
-                f"entry {entry['number']}: ended {entry['outcome']}, was to end {found.outcome}"
-            )
-        found = after(found, entry)
+        following = after(found, entry)
+        if found is not None:
+            differences += [f"entry {entry['number']}: {wrong}" for wrong in _wrong(found, entry)]
+        found = following
     return differences
+
+
+def _wrong(found: Progress, entry: Entry) -> Iterator[str]:
+    """What of an entry does not follow from where the rollout stood."""
+    again = None
+    if entry["kind"] == "look":
+        again = look_decision(found, entry["look"])
+    elif entry["kind"] == "unreadable":
+        again = unreadable_decision(found, entry["reason"])
+    if again is not None and to_bytes(again.to_json()) != to_bytes(entry["decision"]):
+        yield f"says {entry['decision'].get('action')}, recomputed is {again.action}"
+    if entry["kind"] == "stop" and entry.get("cause") == "overdue" and not overdue(found, entry["time"]):
+        yield "stopped as overdue before its time"
+    if entry["kind"] == "end" and entry.get("outcome") != found.outcome:
+        yield f"ended {entry.get('outcome')}, was to end {found.outcome}"
 
 
 def _begin(found: Progress | None, entry: Entry) -> Progress:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from adsmu.canary_deploy.deploy import deploy, finalise, skipped, unfinished, write_outcome
 from adsmu.canary_deploy.evidence import EvidenceLog
 from adsmu.canary_deploy.lease import LeaseLost
+from adsmu.canary_deploy.observe import ROWS, labelled_requests
 from adsmu.canary_deploy.preflight import refusals
 from adsmu.canary_deploy.report.page import write_report
 from adsmu.canary_deploy.rollout import Request
@@ -20,7 +21,9 @@ from adsmu.files import digest, read_json
 from adsmu.store import open_store
 from adsmu.stratify.assign import build_stratifier
 
-COLUMNS = ["tokens", "tags", "intent", "domain"]
+LOGGED = 5000
+"""Logged requests with labels that are taken beside the held-out rows: for shadow pairs, for how common a
+stratum is."""
 
 
 def roll_out_files(
@@ -79,7 +82,10 @@ def roll_out_files(
         measured = read_json(evaluation)
         shapes = {each["stratum_id"]: each["shape"] for each in measured["strata"]}
         new, old = read_utterances(data), read_utterances(existing)
-        rows = _held_out(new, old)
+        where = Service(service, backend, store, serving, trainer)
+        held_out = _held_out(new, old)
+        logged = labelled_requests(open_store(where.storage), where.plain_name, LOGGED)
+        rows = pa.concat_tables([held_out, logged.cast(held_out.schema)])
         request = Request(
             service=Path(service).name,
             model=Path(model),
@@ -91,9 +97,8 @@ def roll_out_files(
             rows=rows,
             override=override if reasons else "",
         )
-        where = Service(service, backend, store, serving, trainer)
         try:
-            with opened(where, Path(champion) if champion else None, request.stratifier, rows) as ports:
+            with opened(where, Path(champion) if champion else None, request.stratifier, held_out) as ports:
                 result = deploy(request, ports)
         except LeaseLost as error:
             result = skipped(str(error))
@@ -134,7 +139,7 @@ def finalise_service(service: str, backend: str, store: str, serving: dict[str, 
 
 def _held_out(new: pa.Table, old: pa.Table) -> pa.Table:
     """Labelled rows that no model has learnt from: real ones of the new use case, and of the existing."""
-    rows = [table.filter(pc.equal(table["split"], "test")).select(COLUMNS) for table in (new, old)]
+    rows = [table.filter(pc.equal(table["split"], "test")).select(ROWS.names) for table in (new, old)]
     both = pa.concat_tables(rows)
     if not len(both):
         raise BadInput("has no held-out rows: a rollout needs some", file="data", column="split")

@@ -32,6 +32,9 @@ from adsmu.errors import BadInput, StoreUnavailable
 from adsmu.store import Store
 from adsmu.stratify.assign import Stratifier
 
+STRANGE = 0.001
+"""A chance that is small enough to say: the traffic does not follow the share."""
+
 SETTLED = ("promote", "roll_back", "ended")
 """Phases in which the outcome is decided and only has to be carried out."""
 
@@ -334,13 +337,20 @@ class Rollout:
         self._write({"kind": "share", "share": found.share, "followed": follows})
 
     def _follows(self, found: Progress, since: float) -> bool:
-        """Whether no request went any more to a variant that is to get none."""
+        """Whether the requests counted at the variants go where they are sent.
+
+        A variant that is to get none must get none. One that is to get a part must have got a request as soon
+        as it would be strange that it did not: after n requests the chance of that is (1 - share)^n.
+        """
         observer = self._observing()
         with contextlib.suppress(StoreUnavailable):
             observer.poll()
-        models = {event["model"] for event in observer.events if event["time"] >= since}
-        forbidden = {0.0: found.candidate, 1.0: found.champion}.get(found.share)
-        return forbidden not in models
+        models = [event["model"] for event in observer.events if event["time"] >= since]
+        canary = sum(model == found.candidate for model in models)
+        if found.share in (0.0, 1.0):
+            return canary == found.share * len(models)
+        seen = min(canary, len(models) - canary) > 0
+        return seen or max(found.share, 1 - found.share) ** len(models) > STRANGE
 
     def _decide(self, content: dict[str, Any], now: float | None = None) -> None:
         decision = progress.look_decision(self._found, content["look"])

@@ -5,15 +5,18 @@ After each of them: no model serves that was not proven, and the evidence replay
 
 import dataclasses
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
-from simulated import STRATIFIER, Fault, Killed, World, ports
+from simulated import STRATIFIER, WORDS, Fault, Killed, World, ports
 
 from adsmu.canary_deploy import rollout as module
 from adsmu.canary_deploy.deploy import deploy, finalise
 from adsmu.canary_deploy.evidence import EvidenceLog, Overtaken
 from adsmu.canary_deploy.lease import LeaseLost
+from adsmu.canary_deploy.observe import labelled_requests
 from adsmu.canary_deploy.plan import Pairs
 from adsmu.canary_deploy.progress import progress, replay
 from adsmu.canary_deploy.records import Conflict, FileRecord
@@ -224,21 +227,21 @@ def test_a_dead_champion_is_given_no_requests_back(world):
     held = []
     world.events[300.0] = lambda world: held.append(world.live["share"])
     world.events[310.0] = lambda world: setattr(world, "sick", "")
-    result = deploy(world.request(max_seconds=4000), ports(world))
+    result = deploy(world.request(max_seconds=2000), ports(world))
     assert held and held[0] > 0
     ended(world, result, "rolled_back")
 
 
 def test_without_labels_nothing_is_promoted(world):
     world.labelled = {"champion": 0.0, "candidate": 0.0}
-    result = deploy(world.request(max_seconds=400), ports(world))
+    result = deploy(world.request(max_seconds=200), ports(world))
     ended(world, result, "inconclusive")
-    assert result["reasons"] == ["not decided after 400 seconds"]
+    assert result["reasons"] == ["not decided after 200 seconds"]
 
 
 def test_labels_of_one_variant_only_promote_nothing(world):
     world.labelled = {"champion": 0.0}
-    found = ended(world, deploy(world.request(max_seconds=400), ports(world)), "inconclusive")
+    found = ended(world, deploy(world.request(max_seconds=200), ports(world)), "inconclusive")
     holds = [each["decision"]["reasons"][0] for each in found if each["kind"] == "look"]
     assert any(
         reason.startswith("labels of canary and champion are not equally complete") for reason in holds
@@ -248,7 +251,7 @@ def test_labels_of_one_variant_only_promote_nothing(world):
 @pytest.mark.parametrize("routed", [lambda share: 0.0, lambda share: share / 2], ids=["nothing", "half"])
 def test_a_split_that_is_not_the_configured_one_promotes_nothing(world, routed):
     world.routed = routed
-    found = ended(world, deploy(world.request(max_seconds=600), ports(world)), "inconclusive")
+    found = ended(world, deploy(world.request(max_seconds=250), ports(world)), "inconclusive")
     last = [each for each in found if each["kind"] == "look"][-1]
     assert last["decision"]["reasons"][0].startswith("the canary does not get the share of requests")
 
@@ -333,7 +336,7 @@ def test_a_person_is_asked_before_ramp_and_promotion(world):
 
         return act
 
-    world.events |= {100.0: approve("ramp"), 500.0: approve("promotion")}
+    world.events |= {60.0: approve("ramp"), 200.0: approve("promotion")}
     result = deploy(world.request(approvals=["ramp", "promotion"]), ports(world))
     found = ended(world, result, "promoted")
     assert seen == {"ramp": ("ramp", 0.0), "promotion": ("promotion", 1.0)}
@@ -351,6 +354,27 @@ def test_a_person_can_abort(world):
     result = deploy(world.request(), ports(world))
     ended(world, result, "rolled_back")
     assert result["reasons"] == ["complaints from users"]
+
+
+def test_a_process_that_is_told_to_end_leaves_everything_as_it_is(world):
+    world.events[45.0] = lambda world: os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended_by:
+        deploy(world.request(), ports(world))
+    assert ended_by.value.code == 128 + signal.SIGTERM
+    assert world.live["candidate"] == world.digest
+    assert world.live["share"] > 0
+    assert FileRecord(world.folder / "lease.json").read()[0]["holder"] == ""
+    ended(world, deploy(world.request(), ports(world, holder="two")), "promoted")
+
+
+def test_logged_requests_with_labels_are_rows_like_others(world):
+    deploy(world.request(), ports(world))
+    rows = labelled_requests(world.store, "nlu", 500)
+    assert sorted(rows["intent"].to_pylist()) == sorted(WORDS)
+    assert all(
+        tokens == [intent, "now"]
+        for tokens, intent in zip(*rows.select(["tokens", "intent"]).to_pydict().values(), strict=True)
+    )
 
 
 def test_a_rollout_whose_process_is_gone_is_finalised(world):
