@@ -77,6 +77,7 @@ def draw_rounds(results: Sequence[Mapping[str, Any]], labels: Mapping[str, str],
         if arm in errors:
             last = _means(list(errors[arm].values()))[-1]
             axes.axhline(last, color=color, linestyle="--", linewidth=1, label=labels[arm])
+    axes.set_ylim(bottom=0)
     axes.set_xlabel("round (the same data added in each)")
     axes.set_ylabel("frame error on real test rows")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

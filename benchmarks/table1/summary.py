@@ -36,7 +36,7 @@ NAMES = {
     "adsmu": "ADSMU as shipped: the product's loop",
     "placebo": "placebo: the published loop, random strata",
     "placebo_shipped": "placebo: the product's loop, random strata",
-    "group_dro": "group DRO, one build",
+    "group_dro": "group DRO",
     "train_twice": "just train twice",
     "between_epochs": "data added between the epochs of one build",
     "manual": "written-down policy of a manual modeler, three builds",
