@@ -89,8 +89,7 @@ def group_dro(groups: np.ndarray, penalty: float) -> Iterator[None]:
 
 
 def train_group_dro(bench: Bench, data: pa.Table) -> None:
-    """Group DRO over strata and existing intents, regularised; of two strengths
-    development rows choose."""
+    """Group DRO over strata and existing intents; development rows choose how strongly it is regularised."""
     groups = _groups(pa.concat_tables([_learnt(read_utterances(bench.shared.cell.existing)), _learnt(data)]))
     tried = {}
     for penalty, dropout in STRENGTHS:
