@@ -43,10 +43,13 @@ generated: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
 
-# The picture in the README, of the report that `make run` left. Wants a Chromium.
+# The pictures in the README, of the pages that `make run` left. Wants a Chromium.
+SHOOT = $(CHROMIUM) --headless --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars
 picture:
-	$(CHROMIUM) --headless --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars \
-		--window-size=1280,1400 --screenshot=$(CURDIR)/docs/pictures/report.png file://$(abspath $(RUN))/run/report.html
+	$(SHOOT) --window-size=1280,1400 --screenshot=$(CURDIR)/docs/pictures/report.png \
+		file://$(abspath $(RUN))/run/report.html
+	$(SHOOT) --window-size=1280,1750 --screenshot=$(CURDIR)/docs/pictures/rollout.png \
+		file://$(abspath $(RUN))/run/rollout.html
 
 clean:
 	rm -rf $(VENV) build dist runs *.egg-info
