@@ -168,8 +168,8 @@ def _action(
         return ("hold" if state.looks < plan.max_looks else "inconclusive"), missing
     if last:
         proven = (
-            f"accuracy is proven no lower by {plan.margin:g} in the mean over strata and by {plan.floor:g} "
-            f"in each{_than(plan)}, and no harm was found"
+            f"accuracy is proven no lower by {plan.margin:g}{_than(plan)} in the mean over strata "
+            f"and by {plan.floor:g} in each, and no harm was found"
         )
         return ("promote" if share else "inconclusive"), [
             proven + ("" if share else "; no traffic was moved")
