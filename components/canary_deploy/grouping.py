@@ -1,7 +1,6 @@
 """The groups that evidence counts requests in: each common stratum by itself, rare ones together."""
 
 import itertools
-import json
 import re
 from collections import Counter
 from typing import Any
@@ -10,9 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from adsmu.canary_deploy.plan import OTHER
-from adsmu.canary_deploy.release import stratifier_of
+from adsmu.canary_deploy.release import registered_stratifier, stratifier_of
 from adsmu.canary_deploy.schedule import Schedule
-from adsmu.errors import BadInput
 from adsmu.store import Store
 from adsmu.stratify.assign import INTENT, Stratifier
 from adsmu.stratify.shapes import NO_SLOT
@@ -85,12 +83,8 @@ class Grouping:
     """
 
     def __init__(self, store: Store, candidate: str, groups: Groups) -> None:
-        name = stratifier_of(candidate)
-        try:
-            value = json.loads(store.read(name) or b"")
-        except ValueError as error:
-            raise BadInput("not JSON", file=f"{store.uri}/{name}") from error
-        self._stratifier = Stratifier.from_json(value, name)
+        value = registered_stratifier(store, candidate)
+        self._stratifier = Stratifier.from_json(value, stratifier_of(candidate))
         place = {stratum: number for number, group in enumerate(groups) for stratum in group["strata"]}
         self._group = np.array([place.get(each, len(groups) - 1) for each in self._stratifier.names])
 

@@ -52,6 +52,25 @@ def stratifier_of(model: str) -> str:
     return f"{_folder(model)}/stratifier.json"
 
 
+def registered_stratifier(store: Store, model: str) -> Any:
+    """The stratifier that was registered with a model, as JSON; None if there is none yet.
+
+    Args:
+        store: The store.
+        model: The model's digest.
+
+    Raises:
+        BadInput: It is damaged.
+        StoreUnavailable: The storage does not answer.
+    """
+    name = stratifier_of(model)
+    content = store.read(name)
+    try:
+        return None if content is None else json.loads(content)
+    except ValueError as error:
+        raise BadInput("not JSON", file=f"{store.uri}/{name}") from error
+
+
 def register(store: Store, model: str | Path, stratifier: dict[str, Any]) -> Release:
     """Puts a model where predictors take it from. Done again, it finishes what was left half done.
 

@@ -26,7 +26,7 @@ from adsmu.canary_deploy.paired import BATCH, shadow_pairs
 from adsmu.canary_deploy.plan import Look, Traffic, to_json
 from adsmu.canary_deploy.progress import Progress
 from adsmu.canary_deploy.records import Conflict, Record
-from adsmu.canary_deploy.release import crown, register, release_of
+from adsmu.canary_deploy.release import crown, register, registered_stratifier, release_of
 from adsmu.canary_deploy.traffic import port
 from adsmu.errors import BadInput, StoreUnavailable
 from adsmu.store import Store
@@ -188,9 +188,9 @@ class Rollout:
             self._retreat(f"the evidence is damaged: {error}")
             raise
         if self.progress is None and self.request is not None:
-            groups = grouped(
-                Stratifier.from_json(self.request.stratifier), self.request.rows, self.request.plan
-            )
+            known = registered_stratifier(self.ports.store, self.request.digest)
+            stratifier = Stratifier.from_json(known or self.request.stratifier)
+            groups = grouped(stratifier, self.request.rows, self.request.plan)
             self._write(
                 {
                     "kind": "begin",
@@ -293,6 +293,8 @@ class Rollout:
     def _promote(self, found: Progress) -> None:
         traffic = self.ports.traffic
         if traffic.champion() != found.candidate:
+            if self._dead(found):
+                return
             if found.share_since is None or traffic.share() != 1:
                 self._set_share(found)
                 return
@@ -419,9 +421,9 @@ class Rollout:
 
     def _retreat(self, reason: str) -> None:
         """Takes the requests away from the candidate while no evidence can be written; the order is kept."""
-        value, version = self.ports.record.read()
-        if value is not None and value.get("rollout") == self.rollout and not value.get("abort"):
-            with contextlib.suppress(Conflict):
+        with contextlib.suppress(Conflict, port.TrafficRefused):
+            value, version = self.ports.record.read()
+            if value is not None and value.get("rollout") == self.rollout and not value.get("abort"):
                 self.ports.record.write(value | {"abort": reason}, version)
         traffic = self.ports.traffic
         with contextlib.suppress(port.TrafficRefused):
@@ -433,8 +435,6 @@ class Rollout:
         """How long nothing is to do."""
         if self._unreachable is not None:
             return 1.0
-        if found is None or found.phase not in ("shadow", "ramp", "bake", "dark_launch"):
-            return 0.0
-        if found.phase == "shadow" and self._unready is None:
+        if found is None or (found.phase not in ("ramp", "bake", "dark_launch") and self._unready is None):
             return 0.0
         return min(1.0, found.schedule.look_seconds / 4)

@@ -14,7 +14,8 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from adsmu.canary_deploy.traffic.local import LocalTraffic
 
-from adsmu.canary_deploy.lease import Lease
+from adsmu.canary_deploy.evidence import Overtaken
+from adsmu.canary_deploy.lease import Lease, LeaseLost
 from adsmu.canary_deploy.places import in_folder, in_namespace
 from adsmu.canary_deploy.release import crown, register
 from adsmu.canary_deploy.rollout import Ports
@@ -99,8 +100,12 @@ def opened(
             crown(store, name, first.digest, "", ports.clock())
         with Replay(rows, traffic.address, name, **settings):
             yield ports
-    finally:
+    except (LeaseLost, Overtaken):
+        raise  # the service is another process's now
+    except BaseException:
         traffic.stop()
+        raise
+    traffic.stop()
 
 
 def left_behind(service: Service) -> "tuple[Ports, LocalTraffic]":

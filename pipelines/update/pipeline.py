@@ -6,8 +6,9 @@ not wait for the task that its URI comes from, so it stands in a sub-pipeline th
 
 Accelerators are asked for by a text, because the engine reads only text there: a number would be dropped in
 silence. Empty asks for none at all, where "0" would make some clusters treat the pod as one that wants a GPU.
-No step asks for retries: the engine's own settings decide whether a step that failed runs again, and a step
-that refuses its input should not. A lost pod is replaced in any case.
+No step but canary-deploy asks for retries: the engine's own settings decide whether a step that failed runs
+again, and a step that refuses its input should not. A lost pod is replaced in any case. A rollout whose pod
+ends goes on where it was.
 """
 
 import copy
@@ -159,7 +160,7 @@ def promote(
     model = dsl.importer(artifact_uri=model_uri, artifact_class=Model, reimport=False)
     evaluation = dsl.importer(artifact_uri=evaluation_uri, artifact_class=Artifact, reimport=False)
     data = dsl.importer(artifact_uri=data_uri, artifact_class=Dataset, reimport=False)
-    CanaryDeployOp(
+    rollout = CanaryDeployOp(
         model=model.output,
         evaluation=evaluation.output,
         data=data.output,
@@ -172,7 +173,8 @@ def promote(
         plan=plan,
         serving=serving,
         trainer=trainer,
-    ).set_caching_options(False)
+    )
+    rollout.set_caching_options(False).set_retry(num_retries=3, backoff_duration="10s", backoff_factor=2.0)
 
 
 @dsl.pipeline

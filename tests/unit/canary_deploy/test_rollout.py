@@ -221,6 +221,25 @@ def test_a_candidate_that_dies_loses_its_requests_at_once(world):
     assert died == [0.0]
 
 
+def test_a_candidate_that_dies_before_its_promotion_is_not_promoted(world):
+    record = FileRecord(world.folder / "state.json")
+
+    def die(world):
+        world.dead = True
+
+    touched = ports(world)
+    write = touched.record.write
+
+    def watched(value, version):
+        if value.get("phase") == "promote" and not world.dead:
+            die(world)
+        return write(value, version)
+
+    touched.record.write = watched
+    ended(world, deploy(world.request(steps=[0.5], min_requests=60), touched), "rolled_back")
+    assert record.read()[0]["ended"] is True
+
+
 def test_a_dead_champion_is_given_no_requests_back(world):
     world.accuracy = WORSE
     world.events[12.0] = lambda world: setattr(world, "sick", "connection refused")
