@@ -1,0 +1,178 @@
+"""The commands for a run on a cluster: `adsmu submit`, `watch`, `fetch` and `runs`."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from adsmu.errors import EXIT_EXHAUSTED, EXIT_PASS, StepFailed
+
+app = typer.Typer()
+_console = Console()
+
+Host = Annotated[
+    str,
+    typer.Option(
+        envvar=["KF_PIPELINES_ENDPOINT", "KFP_ENDPOINT"], help="URL of the Kubeflow Pipelines API server."
+    ),
+]
+Namespace = Annotated[
+    str, typer.Option(envvar="KFP_NAMESPACE", help="Your namespace, on a server with users.")
+]
+Run = Annotated[str, typer.Argument(help="The run's id, as submit prints it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+@app.command()
+def submit(
+    host: Host = "",
+    namespace: Namespace = "",
+    param: Annotated[
+        list[str] | None, typer.Option(help="A parameter of the pipeline, NAME=VALUE; repeatable.")
+    ] = None,
+    params_file: Annotated[
+        Path | None, typer.Option(help="A JSON or YAML file with parameters; --param goes before it.")
+    ] = None,
+    package: Annotated[
+        Path | None,
+        typer.Option(help="Another compiled pipeline than the update.", show_default="the update pipeline"),
+    ] = None,
+    name: Annotated[str, typer.Option(help="What the run is called.", show_default="pipeline and time")] = "",
+    cache: Annotated[
+        bool, typer.Option("--cache/--no-cache", help="Whether steps may be taken from the cache.")
+    ] = True,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Watch the run; the exit code is its verdict.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Start a run on a cluster; a version of the pipeline that the server has is not uploaded again."""
+    from adsmu.pipelines.update.pipeline import tied
+    from adsmu.submit import package as packages
+    from adsmu.submit import start
+    from adsmu.submit.server import connect
+
+    given = packages.read_package(package) if package else packages.package(tied().text())
+    parameters = packages.read_parameters(given, param or [], params_file)
+    given = given if cache else packages.without_cache(given)
+    server = connect(host, namespace)
+    version, new = start.upload(server, given)
+    run = start.start(server, version, parameters, name or start.run_name(given))
+    if as_json and not wait:
+        _print_json({"run": run, "link": server.link(run), "version": given.version, "uploaded": new})
+    elif not (quiet or as_json):
+        _tell(f"version {given.version}{', uploaded' if new else ', on the server already'}")
+        _tell(f"run     {run}")
+        _tell(f"link    {server.link(run)}")
+    if wait:
+        _until_end(server, run, as_json, quiet)
+
+
+@app.command()
+def watch(
+    run: Run, host: Host = "", namespace: Namespace = "", as_json: AsJson = False, quiet: Quiet = False
+) -> None:
+    """Show rounds, strata and pods of a run until it ends: exit 0 for pass, 3 for exhausted, 1 for fault."""
+    from adsmu.submit.server import connect
+
+    _until_end(connect(host, namespace), run, as_json, quiet)
+
+
+@app.command()
+def fetch(
+    run: Run,
+    output: Annotated[Path, typer.Option(help="The folder to make.")],
+    host: Host = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Bring report, evaluation, summary and model of a run to a folder; AWS_* say where and who."""
+    from adsmu.submit.pods import read_pods
+    from adsmu.submit.results import fetch as bring
+    from adsmu.submit.server import connect
+
+    summary = bring(read_pods(connect(host, namespace), run), output)
+    if as_json:
+        _print_json(summary)
+    elif not quiet:
+        _tell(f"verdict {summary['verdict']}")
+        _tell(f"report  {summary['report']}")
+
+
+@app.command()
+def runs(
+    host: Host = "",
+    namespace: Namespace = "",
+    count: Annotated[int, typer.Option(min=1, max=100, help="How many runs, newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List runs with verdict, rounds and mean over strata."""
+    from adsmu.submit.listing import rows
+    from adsmu.submit.server import connect
+
+    found = rows(connect(host, namespace), count)
+    if as_json:
+        _print_json([asdict(row) | {"began": row.began.isoformat()} for row in found])
+        return
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for head in ("run", "name", "began (UTC)", "state", "verdict", "rounds", "mean"):
+        table.add_column(head, justify="right" if head in ("rounds", "mean") else "left", overflow="fold")
+    for row in found:
+        table.add_row(
+            row.run,
+            Text(_printable(row.name)),
+            f"{row.began:%Y-%m-%d %H:%M}",
+            row.state.lower(),
+            row.verdict or "-",
+            "-" if row.rounds is None else str(row.rounds),
+            "-" if row.mean is None else f"{row.mean:.3f}",
+        )
+    _console.print(table)
+
+
+def _until_end(server: Any, run: str, as_json: bool, quiet: bool) -> None:
+    """Watches a run and ends the command with the exit code of its verdict."""
+    from adsmu.local.live import outcome_line, rounds_table, verdict_line
+    from adsmu.submit import results, watching
+
+    sight = watching.watch(server, run, Console(quiet=quiet or as_json, file=sys.stdout))
+    if sight.state != "SUCCEEDED":
+        raise StepFailed(f"the run {run} {sight.state.lower()}: {watching.failure(sight.pods)}")
+    verdict = results.verdict(sight.pods)
+    rollout = results.outcome(sight.pods)
+    if as_json:
+        _print_json(
+            {"run": run, "state": sight.state, "verdict": verdict, "outcome": rollout and rollout["outcome"]}
+        )
+    elif not quiet:
+        if sight.evaluation:
+            _console.print(rounds_table(sight.evaluation))
+            _console.print(verdict_line(sight.evaluation), highlight=False)
+        if rollout:
+            _console.print(outcome_line(rollout), highlight=False)
+        _tell(f"run     {run} succeeded")
+    failed = rollout is not None and rollout["outcome"] in ("rolled_back", "inconclusive")
+    raise typer.Exit(EXIT_EXHAUSTED if failed or verdict == "exhausted" else EXIT_PASS)
+
+
+def _print_json(value: Any) -> None:
+    _console.print_json(json.dumps(value, ensure_ascii=False), indent=2)
+
+
+def _printable(text: str) -> str:
+    """Text without what a terminal would act on."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
+def _tell(line: str) -> None:
+    _console.print(_printable(line), highlight=False, markup=False, soft_wrap=True)
