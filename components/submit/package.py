@@ -151,7 +151,7 @@ def read_parameters(given: Package, pairs: list[str], file: Path | None) -> dict
                 f"{given.name} takes {', '.join(given.inputs) or 'none'}", file=places[name], column=name
             )
         kind, types = _KINDS[given.inputs[name]["parameterType"]]
-            if not isinstance(value, types) or (isinstance(value, bool) and kind != "true or false"):
+        if not isinstance(value, types) or (isinstance(value, bool) and kind != "true or false"):
             raise BadInput(f"must be {kind}, not {value!r}", file=places[name], column=name)
         if name in given.imported and "://" not in value:
             raise BadInput(
