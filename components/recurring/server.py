@@ -157,7 +157,7 @@ class Server:
         return tuple(sorted(found, key=lambda version: version.created, reverse=True))
 
     @staticmethod
-    def _pages(call: Callable[..., Any], items: str, *path: str, **query: str) -> Iterator[Any]:
+    def _pages(call: Callable[..., Any], items: str, *path: str, **query: Any) -> Iterator[Any]:
         token = ""
         while True:
             page = _ask(call, *path, page_token=token, page_size=100, **query)
