@@ -105,7 +105,7 @@ def connect(host: str, namespace: str = "") -> Server:
             ssl_ca_cert=os.environ.get("SSL_CERT_FILE"),
         )
         health = _health(client.healthzs.healthz_service_get_healthz.__self__.api_client)
-    if not isinstance(health, dict) or "multi_user" not in health:
+    if "multi_user" not in health:
         raise BadInput(
             "answers, but is no Kubeflow Pipelines API; is this the address of its web page?", file=host
         )
@@ -127,13 +127,15 @@ def _refuse_old(host: str, health: dict[str, Any]) -> None:
         )
 
 
-def _health(api: ApiClient) -> Any:
+def _health(api: ApiClient) -> dict[str, Any]:
+    """What a server says of itself; empty for one that is something else."""
     try:
-        return _get(api, "/apis/v2beta1/healthz")
+        health = _get(api, "/apis/v2beta1/healthz")
     except ApiException as error:
         if error.status != 404:
             raise
         return {}
+    return health if isinstance(health, dict) else {}
 
 
 def _get(api: ApiClient, path: str) -> Any:
