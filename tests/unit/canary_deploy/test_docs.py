@@ -63,6 +63,11 @@ def test_every_strategy_has_a_plan_in_the_guide():
     assert shown == set(STRATEGIES)
 
 
+def test_how_long_a_step_lasts_stands_in_the_guide():
+    assert f"{read_plan({})[0].min_looks} looks with the defaults" in GUIDE
+    assert read_plan({"look_seconds": 300})[0].min_looks == 3
+
+
 def test_every_setting_of_a_cluster_stands_in_the_guide():
     said = {name: row[0] for name, row in table("`serving` of the others:").items()}
     assert list(said) == [each.name for each in dataclasses.fields(Serving)]
@@ -78,7 +83,7 @@ def test_the_settings_of_a_local_service_stand_in_the_guide():
 
 
 def test_the_rights_of_each_backend_stand_in_the_guide():
-    said = table("`resourceNames` does not do.")
+    said = table("### Rights")
     named = {"inferenceservices.serving.kserve.io": "get create patch delete"}
     assert str(INFERENCE_SERVICE) in named
     for column, (module, more) in enumerate(((gateway, {}), (kserve, named), (knative, named))):
