@@ -1,10 +1,12 @@
 """The commands for a run on a cluster: `adsmu submit`, `watch`, `fetch` and `runs`."""
 
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -14,13 +16,17 @@ from rich.text import Text
 
 from adsmu.errors import EXIT_EXHAUSTED, EXIT_PASS, StepFailed
 
+if TYPE_CHECKING:
+    from adsmu.submit.server import Server
+
 app = typer.Typer()
 _console = Console()
 
 Host = Annotated[
     str,
     typer.Option(
-        envvar=["KF_PIPELINES_ENDPOINT", "KFP_ENDPOINT"], help="URL of the Kubeflow Pipelines API server."
+        envvar=["KF_PIPELINES_ENDPOINT", "KFP_ENDPOINT"],
+        help="URL of the Kubeflow Pipelines API server; kubectl://NAMESPACE: kubectl forwards a port to it.",
     ),
 ]
 Namespace = Annotated[
@@ -59,22 +65,21 @@ def submit(
     from adsmu.pipelines.update.pipeline import tied
     from adsmu.submit import package as packages
     from adsmu.submit import start
-    from adsmu.submit.server import connect
 
     given = packages.read_package(package) if package else packages.package(tied().text())
     parameters = packages.read_parameters(given, param or [], params_file)
     given = given if cache else packages.without_cache(given)
-    server = connect(host, namespace)
-    version, new = start.upload(server, given)
-    run = start.start(server, version, parameters, name or start.run_name(given))
-    if as_json and not wait:
-        _print_json({"run": run, "link": server.link(run), "version": given.version, "uploaded": new})
-    elif not (quiet or as_json):
-        _tell(f"version {given.version}{', uploaded' if new else ', on the server already'}")
-        _tell(f"run     {run}")
-        _tell(f"link    {server.link(run)}")
-    if wait:
-        _until_end(server, run, as_json, quiet)
+    with _connected(host, namespace) as server:
+        version, new = start.upload(server, given)
+        run = start.start(server, version, parameters, name or start.run_name(given))
+        if as_json and not wait:
+            _print_json({"run": run, "link": server.link(run), "version": given.version, "uploaded": new})
+        elif not (quiet or as_json):
+            _tell(f"version {given.version}{', uploaded' if new else ', on the server already'}")
+            _tell(f"run     {run}")
+            _tell(f"link    {server.link(run)}")
+        if wait:
+            _until_end(server, run, as_json, quiet)
 
 
 @app.command()
@@ -82,9 +87,8 @@ def watch(
     run: Run, host: Host = "", namespace: Namespace = "", as_json: AsJson = False, quiet: Quiet = False
 ) -> None:
     """Show rounds, strata and pods of a run until it ends: exit 0 for pass, 3 for exhausted, 1 for fault."""
-    from adsmu.submit.server import connect
-
-    _until_end(connect(host, namespace), run, as_json, quiet)
+    with _connected(host, namespace) as server:
+        _until_end(server, run, as_json, quiet)
 
 
 @app.command()
@@ -99,9 +103,9 @@ def fetch(
     """Bring report, evaluation, summary and model of a run to a folder; AWS_* say where and who."""
     from adsmu.submit.pods import read_pods
     from adsmu.submit.results import fetch as bring
-    from adsmu.submit.server import connect
 
-    summary = bring(read_pods(connect(host, namespace), run), output)
+    with _connected(host, namespace) as server:
+        summary = bring(read_pods(server, run), output)
     if as_json:
         _print_json(summary)
     elif not quiet:
@@ -118,9 +122,9 @@ def runs(
 ) -> None:
     """List runs with verdict, rounds and mean over strata."""
     from adsmu.submit.listing import rows
-    from adsmu.submit.server import connect
 
-    found = rows(connect(host, namespace), count)
+    with _connected(host, namespace) as server:
+        found = rows(server, count)
     if as_json:
         _print_json([asdict(row) | {"began": row.began.isoformat()} for row in found])
         return
@@ -140,7 +144,16 @@ def runs(
     _console.print(table)
 
 
-def _until_end(server: Any, run: str, as_json: bool, quiet: bool) -> None:
+@contextlib.contextmanager
+def _connected(host: str, namespace: str) -> Iterator["Server"]:
+    from adsmu.submit.forward import reachable
+    from adsmu.submit.server import connect
+
+    with reachable(host) as url:
+        yield connect(url, namespace)
+
+
+def _until_end(server: "Server", run: str, as_json: bool, quiet: bool) -> None:
     """Watches a run and ends the command with the exit code of its verdict."""
     from adsmu.local.live import outcome_line, rounds_table, verdict_line
     from adsmu.submit import results, watching

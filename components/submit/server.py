@@ -45,7 +45,7 @@ class Server:
     namespace: str | None
 
     def link(self, run: str) -> str:
-        """The page of a run.
+        """The page of a run, below KF_PIPELINES_UI_ENDPOINT, or else below the server itself.
 
         Args:
             run: Its id.
