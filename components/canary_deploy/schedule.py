@@ -31,7 +31,8 @@ class Schedule:
     Attributes:
         strategy: One of `STRATEGIES`.
         look_seconds: From one look to the next.
-        label_seconds: After this time a request's label is due; one that comes later no longer counts.
+        label_seconds: After this time a request's label is due; one that comes later no longer counts. A step
+            lasts until the labels of its first look are due, unless the plan says otherwise by `min_looks`.
         slow_seconds: An answer that takes longer is slow.
         settle_seconds: Requests within this time after a change of share are left out: some still go by the
             old one. And a look ends this time ago: by then all logs of it have come in.
@@ -97,6 +98,10 @@ def read_plan(value: Any, first: bool = False, accuracy: float = 0.0) -> tuple[P
             **{name: _typed(name, value[name], times[name].default) for name in times if name in value}
         )
         given = STRATEGIES[schedule.strategy] | {name: value[name] for name in value if name in plans}
+        if "min_looks" not in given:
+            # Labels of a step's first look are due by its last: no step is taken before they are looked at.
+            late = max(schedule.label_seconds - schedule.settle_seconds, 0) / schedule.look_seconds
+            given["min_looks"] = 1 + math.ceil(late)
         if schedule.strategy == "ab":
             given.setdefault("max_looks", given["min_looks"])
         if first:
