@@ -153,7 +153,7 @@ def read_parameters(given: Package, pairs: list[str], file: Path | None) -> dict
         kind, types = _KINDS[given.inputs[name]["parameterType"]]
         if not isinstance(value, types) or (isinstance(value, bool) and kind != "true or false"):
             raise BadInput(f"must be {kind}, not {value!r}", file=places[name], column=name)
-        if name in given.imported and "://" not in value:
+        if name in given.imported and "://" not in str(value):
             raise BadInput(
                 "must be a URI that the cluster reads: s3://, minio://, gs://", file=places[name], column=name
             )
