@@ -240,11 +240,18 @@ def compile_(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 1 when a file is not current.")
     ] = False,
+    manifests: Annotated[
+        Path | None,
+        typer.Option(help="Write only the update pipeline's Kubernetes objects, to this folder."),
+    ] = None,
 ) -> None:
     """Compile every component and pipeline to the YAML that stands beside it."""
     from adsmu.pipelines import generate
 
-    if not check:
+    if manifests:
+        for path in generate.generate_manifests(manifests):
+            _console.print(str(path), highlight=False, soft_wrap=True)
+    elif not check:
         for path in generate.generate(output):
             _console.print(str(path), highlight=False, soft_wrap=True)
     elif stale := generate.check(output):

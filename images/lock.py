@@ -3,8 +3,8 @@
     uv tool run --from 'uv>=0.9' python images/lock.py      (or any Python, with uv on the path)
 
 `requirements.lock` holds what both images have; `torch-cuda.lock` holds torch and the CUDA libraries that its
-build on the default index asks for. They are apart because a CPU build of torch, from an index of its own, has
-other hashes and asks for no such libraries. Hashes only: where the files come from is for who builds to say.
+build on the default index asks for. They are apart because a CPU build of torch, from an index of its own,
+has other hashes and asks for no such libraries. Hashes only: who builds says where the files come from.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Writes the generated files of the source tree: compiled components and pipelines, tables of READMEs."""
+"""Writes the generated files of the source tree: compiled components and pipelines, manifests, tables."""
 
 from importlib import import_module
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import docstring_parser
 
 from adsmu.errors import BadInput
-from adsmu.pipelines import recursion
+from adsmu.pipelines import manifests, recursion
 from adsmu.pipelines.update import pipeline as update
 
 STEPS = ("stratify", "synthesize", "train", "stratified_evaluate", "canary_deploy", "canary_finalise")
@@ -35,10 +35,19 @@ def generate(root: Path) -> list[Path]:
     Raises:
         BadInput: There is no source tree, or a README has no place for its tables.
     """
-    stale = _stale(root)
-    for path, text in stale.items():
-        path.write_text(text, encoding="utf-8")
-    return list(stale)
+    return _write(_stale(root))
+
+
+def generate_manifests(folder: Path) -> list[Path]:
+    """Writes the update pipeline as Kubernetes objects that are not current.
+
+    Args:
+        folder: Where to; made when it is missing.
+
+    Returns:
+        The files that were written.
+    """
+    return _write(_changed(manifests.texts(update.tied(), folder)))
 
 
 def check(root: Path) -> list[Path]:
@@ -56,9 +65,19 @@ def check(root: Path) -> list[Path]:
     return list(_stale(root))
 
 
+def _write(texts: dict[Path, str]) -> list[Path]:
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return list(texts)
+
+
 def _stale(root: Path) -> dict[Path, str]:
-    wanted = _texts(root)
-    return {p: t for p, t in wanted.items() if not p.exists() or p.read_text(encoding="utf-8") != t}
+    return _changed(_texts(root))
+
+
+def _changed(texts: dict[Path, str]) -> dict[Path, str]:
+    return {p: t for p, t in texts.items() if not p.exists() or p.read_text(encoding="utf-8") != t}
 
 
 def _texts(root: Path) -> dict[Path, str]:
@@ -72,6 +91,7 @@ def _texts(root: Path) -> dict[Path, str]:
     }
     unrolled = f"pipeline-unrolled-{UNROLLED_ROUNDS}.yaml"
     texts[root / "pipelines" / "update" / unrolled] = update.unrolled(UNROLLED_ROUNDS).text()
+    texts |= manifests.texts(update.tied(), root / "manifests" / "pipelines")
     return texts
 
 
