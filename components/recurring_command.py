@@ -1,8 +1,10 @@
 """The `adsmu recurring` commands: recurring runs as Git declares them, against what the server holds."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -13,8 +15,10 @@ from rich.text import Text
 from adsmu.errors import EXIT_FAULT
 from adsmu.recurring.declared import read_declared
 from adsmu.recurring.difference import Difference
-from adsmu.recurring.reconcile import difference, reconcile
-from adsmu.recurring.server import Server, connect
+from adsmu.submit_command import AsJson, Host, Namespace
+
+if TYPE_CHECKING:
+    from adsmu.recurring.server import Server
 
 app = typer.Typer(
     name="recurring", help="Recurring runs from Git: plan, apply, status.", no_args_is_help=True
@@ -22,15 +26,16 @@ app = typer.Typer(
 _console = Console()
 
 File = Annotated[Path, typer.Argument(help="The file that declares them.")]
-Host = Annotated[str, typer.Option(help="URL of the Kubeflow Pipelines API; else as kfp finds it.")]
-Namespace = Annotated[str, typer.Option(help="The profile's namespace, on a server with profiles.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 @app.command()
 def plan(file: File, host: Host = "", namespace: Namespace = "", as_json: AsJson = False) -> None:
     """Show what apply would do, and change nothing: exit 1 when something must be put right first."""
-    found = difference(read_declared(file), connect(host, namespace))[0]
+    from adsmu.recurring.reconcile import difference
+
+    declared = read_declared(file)
+    with _connected(host, namespace) as server:
+        found = difference(declared, server)[0]
     if as_json:
         _console.print_json(json.dumps(_as_json(found)))
     else:
@@ -47,18 +52,23 @@ def apply(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for runs under way to end.")] = 600,
 ) -> None:
     """Bring the server to hold what the file declares; a run under way is never cut short."""
+    from adsmu.recurring.reconcile import difference, reconcile
+
     declared = read_declared(file)
-    server = connect(host, namespace)
-    _show(difference(declared, server)[0])
-    reconcile(declared, server, wait=wait, tell=_tell)
+    with _connected(host, namespace) as server:
+        _show(difference(declared, server)[0])
+        reconcile(declared, server, wait=wait, tell=_tell)
 
 
 @app.command()
 def status(file: File, host: Host = "", namespace: Namespace = "", as_json: AsJson = False) -> None:
     """Say how each recurring run stands: exit 1 when the server does not hold what the file declares."""
-    server = connect(host, namespace)
-    found = difference(read_declared(file), server)[0]
-    rows = _standing(found, server)
+    from adsmu.recurring.reconcile import difference
+
+    declared = read_declared(file)
+    with _connected(host, namespace) as server:
+        found = difference(declared, server)[0]
+        rows = _standing(found, server)
     if as_json:
         _console.print_json(json.dumps({"recurring": rows, "refusals": found.refusals}))
     else:
@@ -73,7 +83,17 @@ def status(file: File, host: Host = "", namespace: Namespace = "", as_json: AsJs
         raise typer.Exit(EXIT_FAULT)
 
 
-def _standing(found: Difference, server: Server) -> list[dict[str, Any]]:
+@contextlib.contextmanager
+def _connected(host: str, namespace: str) -> Iterator["Server"]:
+    from adsmu.recurring.server import Server
+    from adsmu.submit.forward import reachable
+    from adsmu.submit.server import connect
+
+    with reachable(host) as url:
+        yield Server(connect(url, namespace))
+
+
+def _standing(found: Difference, server: "Server") -> list[dict[str, Any]]:
     rows = []
     for change in found.changes:
         last = server.last(change.found) if change.found else None

@@ -5,14 +5,15 @@ names its pipeline only takes the newest version at each firing.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from adsmu.errors import StepFailed
+from adsmu.errors import BadInput
 from adsmu.recurring.declared import Recurring
 from adsmu.recurring.difference import Found, Pipeline, Version
+from adsmu.submit.server import Server as Connection
+from adsmu.submit.server import reaching
 
 SECONDS = 30
 """How long one request may take."""
@@ -22,16 +23,18 @@ ENDED = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
 
 
 class Server:
-    """A Kubeflow Pipelines server.
+    """The recurring runs of a server, and what they name.
+
+    Every method raises what `adsmu.submit.server.reaching` does: BadInput where the server refuses, Away
+    where it does not answer.
 
     Args:
-        client: A `kfp.Client`.
-        namespace: The namespace of the profile on a server of many users; empty on one without profiles.
+        connection: The server, and the namespace on one with profiles.
     """
 
-    def __init__(self, client: Any, namespace: str = "") -> None:
-        self._client = client
-        self._namespace = {"namespace": namespace} if namespace else {}
+    def __init__(self, connection: Connection) -> None:
+        self._host, self._client = connection.host, connection.client
+        self._namespace = {"namespace": connection.namespace} if connection.namespace else {}
 
     def pipelines(self, name: str) -> list[Pipeline]:
         """The pipelines of a name."""
@@ -47,13 +50,13 @@ class Server:
         """The id of an experiment; None if there is none of this name.
 
         Raises:
-            StepFailed: It is archived: its recurring runs do not fire.
+            BadInput: It is archived: its recurring runs do not fire.
         """
         api = self._client._experiment_api
         for each in self._pages(api.experiment_service_list_experiments, "experiments", **self._namespace):
             if each.display_name == name:
                 if each.storage_state == "ARCHIVED":
-                    raise StepFailed(f"the experiment {name!r} is archived: restore it, or name another one")
+                    raise BadInput(f"the experiment {name!r} is archived: restore it, or name another one")
                 return str(each.experiment_id)
         return None
 
@@ -64,8 +67,8 @@ class Server:
         body = kfp_server_api.V2beta1Experiment(display_name=name, **self._namespace)
         api = self._client._experiment_api
         try:
-            made = _ask(api.experiment_service_create_experiment, body)
-        except StepFailed:
+            made = self._ask(api.experiment_service_create_experiment, body)
+        except BadInput:  # there is one by now
             found = self.experiment(name)
             if found is None:
                 raise
@@ -114,20 +117,20 @@ class Server:
             **self._namespace,
         )
         runs = self._client._recurring_run_api
-        made = _ask(runs.recurring_run_service_create_recurring_run, body)
-        return _found(_ask(runs.recurring_run_service_get_recurring_run, made.recurring_run_id))
+        made = self._ask(runs.recurring_run_service_create_recurring_run, body)
+        return _found(self._ask(runs.recurring_run_service_get_recurring_run, made.recurring_run_id))
 
     def enable(self, id: str) -> None:
         """Lets a recurring run fire."""
-        _ask(self._client._recurring_run_api.recurring_run_service_enable_recurring_run, id)
+        self._ask(self._client._recurring_run_api.recurring_run_service_enable_recurring_run, id)
 
     def disable(self, id: str) -> None:
         """Keeps a recurring run from firing; its runs under way go on."""
-        _ask(self._client._recurring_run_api.recurring_run_service_disable_recurring_run, id)
+        self._ask(self._client._recurring_run_api.recurring_run_service_disable_recurring_run, id)
 
     def delete(self, id: str) -> None:
         """Deletes a recurring run; the server kills its runs under way, so there must be none."""
-        _ask(self._client._recurring_run_api.recurring_run_service_delete_recurring_run, id)
+        self._ask(self._client._recurring_run_api.recurring_run_service_delete_recurring_run, id)
 
     def under_way(self, found: Found) -> list[str]:
         """The ids of its runs that have not ended."""
@@ -156,70 +159,18 @@ class Server:
         found = [Version(e.display_name, _utc(e.created_at), _inputs(e.pipeline_spec)) for e in pages]
         return tuple(sorted(found, key=lambda version: version.created, reverse=True))
 
-    @staticmethod
-    def _pages(call: Callable[..., Any], items: str, *path: str, **query: Any) -> Iterator[Any]:
+    def _pages(self, call: Callable[..., Any], items: str, *path: str, **query: Any) -> Iterator[Any]:
         token = ""
         while True:
-            page = _ask(call, *path, page_token=token, page_size=100, **query)
+            page = self._ask(call, *path, page_token=token, page_size=100, **query)
             yield from getattr(page, items) or ()
             token = page.next_page_token
             if not token:
                 return
 
-
-def connect(host: str = "", namespace: str = "") -> Server:
-    """Opens a server.
-
-    Args:
-        host: Its URL; empty: as kfp finds it, by its environment variables, in the cluster, or by kubeconfig.
-        namespace: See `Server`.
-
-    Raises:
-        StepFailed: None was found, or it does not answer.
-    """
-    import kfp
-    from kfp.client import ServiceAccountTokenVolumeCredentials
-
-    given: dict[str, Any] = {}
-    if host or os.environ.get("KF_PIPELINES_ENDPOINT"):
-        # A namespace, any, keeps the client from asking the server for one, five times in half a minute.
-        given = {"host": host or None, "namespace": namespace or "default"}
-        if os.environ.get("KF_PIPELINES_SA_TOKEN_PATH"):
-            given["credentials"] = ServiceAccountTokenVolumeCredentials()
-    return Server(_ask(kfp.Client, timed=False, **given), namespace)
-
-
-def _ask(call: Callable[..., Any], *given: Any, timed: bool = True, **more: Any) -> Any:
-    """Asks the server, and says in one line what is wrong where it does not do it."""
-    import kfp_server_api
-    import urllib3
-
-    if timed:
-        more["_request_timeout"] = SECONDS
-    try:
-        return call(*given, **more)
-    except kfp_server_api.ApiException as error:
-        said = _said(error)
-        what = call.__name__.split("_service_")[-1].replace("_", " ")
-        if error.status == 401:
-            raise StepFailed(f"the server wants to know who asks ({what}): {said}") from error
-        if error.status == 403:
-            raise StepFailed(f"not allowed to {what}: {said}") from error
-        if error.status == 404:
-            raise StepFailed(f"cannot {what}, is this the API's address? {said}") from error
-        raise StepFailed(f"the server does not {what}: {said}") from error
-    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        raise StepFailed(f"no Kubeflow Pipelines server answers: {' '.join(str(error).split())}") from error
-
-
-def _said(error: Any) -> str:
-    try:
-        said = json.loads(error.body)
-        text = said.get("message") or said.get("error") or error.reason
-    except (AttributeError, TypeError, ValueError):
-        text = error.reason
-    line = f"{error.status} {' '.join(str(text).split())}"
-    return line if len(line) <= 300 else f"{line[:297]}..."
+    def _ask(self, call: Callable[..., Any], *given: Any, **more: Any) -> Any:
+        with reaching(self._host):
+            return call(*given, _request_timeout=SECONDS, **more)
 
 
 def _found(each: Any) -> Found:

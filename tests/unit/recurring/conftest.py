@@ -41,6 +41,7 @@ class FakeKfp:
         faults: For the next requests whose method and path fit: the answer's code, and if it takes effect.
         on_write: Called after each write.
         page: The most objects of one answer.
+        namespace: The one namespace of a server with users; empty: it knows no users.
     """
 
     pipelines: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class FakeKfp:
     faults: list[tuple[str, str, int, bool]] = field(default_factory=list)
     on_write: Any = None
     page: int = 2
+    namespace: str = ""
     _count: int = 0
 
     def start(self) -> str:
@@ -129,25 +131,30 @@ class FakeKfp:
             url.path.removeprefix("/apis/v2beta1/"),
             {k: v[0] for k, v in parse_qs(url.query).items()},
         )
-        applied = True
+        failure = 0
         for fault in self.faults:
             if fault[0] == method and re.fullmatch(fault[1], path):
                 self.faults.remove(fault)
                 if not fault[3]:
                     raise Refused(fault[2], "the server is unwell")
-                applied = False
+                failure = fault[2]
                 break
         if method != "GET":
             self.calls.append((method, path))
         value = self._do(method, path, query, body)
         if method != "GET" and self.on_write:
             self.on_write(self)
-        if not applied:
-            raise Refused(500, "the server is unwell")
+        if failure:
+            raise Refused(failure, "the server is unwell")
         return value
 
     def _do(self, method: str, path: str, query: dict[str, str], body: Any) -> Any:
         first, _, rest = path.partition("/")
+        if (method, path) == ("GET", "healthz"):
+            return {"multi_user": bool(self.namespace), "pipeline_store": "kubernetes", "tag_name": "2.17.0"}
+        listed = method == "GET" and path in ("pipelines", "recurringruns", "experiments")
+        if listed and query.get("namespace", "") != self.namespace:
+            raise Refused(400, "the namespace is not the server's")
         if (method, path) == ("GET", "pipelines"):
             return self._page("pipelines", list(self.pipelines.values()), query)
         if method == "GET" and first == "pipelines":

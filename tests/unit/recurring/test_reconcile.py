@@ -8,11 +8,12 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from adsmu.errors import StepFailed
+from adsmu.errors import BadInput, StepFailed
 from adsmu.recurring.declared import read_declared
 from adsmu.recurring.reconcile import difference, reconcile
-from adsmu.recurring.server import connect
+from adsmu.recurring.server import Server
 from adsmu.recurring_command import app
+from adsmu.submit.server import connect
 
 NIGHTLY = {
     "name": "nightly",
@@ -40,14 +41,20 @@ def apply(kfp_api, file):
     def act(*recurring, wait=0.0, **more):
         told = []
         declared = read_declared(file(*recurring, **more))
-        reconcile(declared, connect(kfp_api.host), wait=wait, settle=0.0, tell=told.append)
+        reconcile(
+            declared,
+            Server(connect(kfp_api.host, kfp_api.namespace)),
+            wait=wait,
+            settle=0.0,
+            tell=told.append,
+        )
         return [line.split() for line in told if not line.startswith("keep")]
 
     return act
 
 
 def acts(kfp_api, path):
-    found = difference(read_declared(path), connect(kfp_api.host))[0]
+    found = difference(read_declared(path), Server(connect(kfp_api.host, kfp_api.namespace)))[0]
     return [(change.act, change.name) for change in found.changes], found
 
 
@@ -321,7 +328,7 @@ def test_an_experiment_that_somebody_else_makes_meanwhile_is_used(kfp_api, apply
 def test_an_archived_experiment_is_refused(kfp_api, apply):
     apply(NIGHTLY)
     next(iter(kfp_api.experiments.values()))["storage_state"] = "ARCHIVED"
-    with pytest.raises(StepFailed, match="'update' is archived"):
+    with pytest.raises(BadInput, match="'update' is archived"):
         apply(NIGHTLY)
 
 
@@ -380,24 +387,27 @@ def test_a_server_that_holds_something_else_than_it_was_given_is_found_out(kfp_a
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [
-        (401, "who asks"),
-        (403, "not allowed to list"),
-        (404, "is this the API's address"),
-        (500, "does not list"),
-    ],
+    [(401, "wants a login"), (403, "no right"), (400, "refuses"), (500, "cannot answer now"), (429, "now")],
 )
 def test_a_server_that_refuses_is_told_in_one_line(kfp_api, apply, code, words):
     kfp_api.faults.append(("GET", "experiments", code, False))
-    with pytest.raises(StepFailed, match=words) as caught:
+    with pytest.raises((BadInput, StepFailed), match=words) as caught:
         apply(NIGHTLY)
     assert "\n" not in str(caught.value)
+
+
+def test_on_a_server_with_users_everything_stands_in_the_namespace(kfp_api, apply):
+    kfp_api.namespace = "team-nlu"
+    assert apply(NIGHTLY) == [["create", "nightly"]]
+    assert apply(NIGHTLY) == []
+    assert kfp_api.named("nightly")[0]["namespace"] == "team-nlu"
+    assert next(iter(kfp_api.experiments.values()))["namespace"] == "team-nlu"
 
 
 def test_an_address_where_nobody_answers_is_told_in_one_line(file):
     result = CliRunner().invoke(app, ["plan", str(file(NIGHTLY)), "--host", "http://127.0.0.1:9"])
     assert isinstance(result.exception, StepFailed)
-    assert str(result.exception).startswith("no Kubeflow Pipelines server answers")
+    assert "does not answer" in str(result.exception)
 
 
 def test_the_commands_plan_apply_and_tell_the_status(kfp_api, file):
