@@ -10,7 +10,8 @@ Each rule is a function that yields `(task or output, what is wrong)` for one DA
   the one that ran. A DAG's state is only written by a task that really ran, and counts every task: one that
   depends on a skipped task is never counted.
 - *parameters out*: `kfp.local` has no OneOf over artifacts.
-- *importer*: an importer starts at once, whatever its URI depends on, and cannot be conditional.
+- *importer*: an importer starts at once, whatever its URI depends on, and cannot be conditional; the engine
+  records it under its display name, and looks for it under its task's.
 - *own paths*: `kfp.local` writes a component's outputs to one path for each level of DAGs; only a task with
   `-iteration-` in its name opens a new level.
 - *all handed on*: an input that the next round is not given falls back to its default in the middle of a run.
@@ -100,6 +101,8 @@ def _importer(pipeline: dict[str, Any], component: str, dag: dict[str, Any]) -> 
             continue
         if _condition(task):
             yield name, "an importer cannot be conditional"
+        if task["taskInfo"]["name"] != name:
+            yield name, "an importer with a display name is not found by the tasks that take what it imports"
         for value in task.get("inputs", {}).get("parameters", {}).values():
             if "taskOutputParameter" in value:
                 producer = value["taskOutputParameter"]["producerTask"]

@@ -249,9 +249,9 @@ def renew(
     )
 
 
-def _imported(uri: Any, kind: type[Artifact], name: str) -> Any:
-    task = dsl.importer(artifact_uri=uri, artifact_class=kind, reimport=False)
-    return task.set_display_name(name).output
+def _imported(uri: Any, kind: type[Artifact]) -> Any:
+    """An artifact that is there; no display name, by which the engine would look for the task and miss it."""
+    return dsl.importer(artifact_uri=uri, artifact_class=kind, reimport=False).output
 
 
 @dsl.pipeline
@@ -323,11 +323,11 @@ def update(
     """
     last = CanaryFinaliseOp(service=service, backend=backend, store=store, serving=serving, trainer=trainer)
     with dsl.ExitHandler(last.set_caching_options(False)):
-        existing_data = _imported(existing, Dataset, "existing-data")
-        user_data = _imported(user, Dataset, "user-data")
-        test_data = _imported(test, Dataset, "test-data")
-        values = _imported(catalog, Artifact, "slot-values")
-        model = _imported(champion, Model, "champion-model")
+        existing_data = _imported(existing, Dataset)
+        user_data = _imported(user, Dataset)
+        test_data = _imported(test, Dataset)
+        values = _imported(catalog, Artifact)
+        model = _imported(champion, Model)
         strata = StratifyOp(
             user=user_data, test=test_data, rule=rule, min_rows=min_rows, max_strata=max_strata, seed=seed
         )

@@ -248,6 +248,11 @@ def conditional_importer(pipeline):
     task["triggerPolicy"] = {"condition": "inputs.parameter_values['uri'] != ''"}
 
 
+def shown_under_another_name(pipeline):
+    task = pipeline["components"]["comp-reopen"]["dag"]["tasks"]["importer"]
+    task["taskInfo"]["name"] = "the-model"
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -275,6 +280,7 @@ def conditional_importer(pipeline):
         (forgotten_artifact, "all handed on: the next round is not given log"),
         (uri_from_a_task, "comp-reopen.importer: importer: its URI is an output of show"),
         (conditional_importer, "comp-reopen.importer: importer: an importer cannot be conditional"),
+        (shown_under_another_name, "comp-reopen.importer: importer: an importer with a display name"),
     ],
 )
 def test_a_broken_rule_is_named(tied, spoil, said):
