@@ -14,7 +14,7 @@ from rich.text import Text
 from adsmu.errors import BadInput, StepFailed
 from adsmu.local.live import rounds_table
 from adsmu.submit.pods import Pod, read_pods
-from adsmu.submit.results import last_evaluation
+from adsmu.submit.results import last_evaluation, last_words
 from adsmu.submit.server import Away, Server, reaching
 
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
@@ -133,7 +133,7 @@ def pods_table(pods: list[Pod]) -> Table:
 
 
 def failure(pods: list[Pod]) -> str:
-    """What broke a run, in one line.
+    """What broke a run, in one line; a step's own words where its log was stored.
 
     Args:
         pods: Its pods.
@@ -142,8 +142,10 @@ def failure(pods: list[Pod]) -> str:
     if not lost:
         return "no pod failed; the server's page of the run says more"
     pod = lost[0]
-    place = f" of round {pod.round}" if pod.round else ""
-    return f"{pod.task}{place} failed: {' '.join(pod.message.split()) or 'its log says why'}"
+    place = (
+        f"{'the driver of ' if pod.driver else ''}{pod.task}{f' in round {pod.round}' if pod.round else ''}"
+    )
+    return f"{place} failed: {last_words(pod) or ' '.join(pod.message.split()) or 'its log says why'}"
 
 
 def _telling(pods: list[Pod]) -> list[Pod]:
