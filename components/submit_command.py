@@ -130,7 +130,8 @@ def runs(
         return
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for head in ("run", "name", "began (UTC)", "state", "verdict", "rounds", "mean"):
-        table.add_column(head, justify="right" if head in ("rounds", "mean") else "left", overflow="fold")
+        right = head in ("rounds", "mean")
+        table.add_column(head, justify="right" if right else "left", no_wrap=head == "run", overflow="fold")
     for row in found:
         table.add_row(
             row.run,

@@ -124,11 +124,22 @@ def test_rounds_that_are_used_up_end_with_three(server, parameters, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_step_that_fails_ends_with_one_and_is_named(server, parameters):
-    file = parameters(champion=parameters.knowing + "-not-there")
+def test_a_champion_that_passes_needs_no_round_and_is_not_fetched(server, parameters, tmp_path):
+    file = parameters(settings={"needed": 1}, champion=parameters.knowing)
+    code, told, errors = adsmu(server, "submit", "--params-file", file, "--wait", "--json")
+    assert (code, told["verdict"], told["outcome"]) == (0, "pass", None), errors
+    code, summary, errors = adsmu(server, "fetch", told["run"], "--output", tmp_path / "run", "--json")
+    assert (code, summary["rounds"], summary["candidate"]) == (0, [], None), errors
+    assert not (tmp_path / "run" / "model").exists()
+
+
+@pytest.mark.slow
+def test_a_step_that_refuses_its_input_ends_with_one_and_its_own_words(server, parameters):
+    file = parameters(rule="nowhere:rule")
     code, told, errors = adsmu(server, "submit", "--params-file", file, "--wait", "--json")
     assert (code, told) == (1, None)
-    assert "failed: " in errors
+    assert "stratify failed: " in errors
+    assert "nowhere" in errors
 
 
 def test_a_run_that_is_not_there_is_refused_in_one_line(server):
