@@ -1,7 +1,7 @@
 """The pods of a run, and the artifacts that went in and out of them.
 
 The server's newer interface lists tasks without their pods and artifacts (seen on 2.17); the older one, which
-every tested version still serves, hands out the workflow itself. The driver of a task leaves in it what it
+2.17 still serves, hands out the workflow itself. The driver of a task leaves in it what it
 resolved for the task's own pod: the URI of each artifact. A task whose result was taken from the cache has no
 such pod; its artifacts appear as inputs of the tasks behind it.
 """

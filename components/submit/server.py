@@ -17,8 +17,8 @@ from kfp_server_api import ApiClient, ApiException, V2beta1GetHealthzResponse
 
 from adsmu.errors import BadInput, StepFailed
 
-TESTED = ("2.15", "2.17")
-"""The lowest version of the server that is accepted, and the highest that was run."""
+LOWEST, TESTED = "2.15", "2.17"
+"""The lowest version of the server that is taken, and the one that was run against."""
 
 SECONDS = 30.0
 """How long the server may take for an answer."""
@@ -91,9 +91,8 @@ def connect(host: str, namespace: str = "") -> Server:
     if not re.fullmatch(r"https?://[^\s/]+\S*", host):
         raise BadInput("must be a URL that begins with http:// or https://", file=f"--host {host}".strip())
     host = host.rstrip("/")
-    logging.getLogger("urllib3.connectionpool").setLevel(
-        logging.ERROR
-    )  # the last failure is told, in one line
+    # Of its attempts only the last failure is told, in one line.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     in_pod = "KF_PIPELINES_SA_TOKEN_PATH" in os.environ
     with reaching(host), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -119,11 +118,11 @@ def connect(host: str, namespace: str = "") -> Server:
 def _refuse_old(host: str, health: dict[str, Any]) -> None:
     """Refuses a server that says it is too old; one that does not say is told by what it answers."""
     said = re.match(r"v?(\d+)\.(\d+)", str(health.get("tag_name", "")))
-    lowest = tuple(int(part) for part in TESTED[0].split("."))
+    lowest = tuple(int(part) for part in LOWEST.split("."))
     if (said and (int(said[1]), int(said[2])) < lowest) or "pipeline_store" not in health:
         version = said[0] if said else "older"
         raise BadInput(
-            f"the server is {version}; tested are {TESTED[0]} to {TESTED[1]}, none before", file=host
+            f"the server is {version}; {LOWEST} is the lowest taken, {TESTED} was tested", file=host
         )
 
 
