@@ -192,7 +192,13 @@ def _reachable() -> Iterator[None]:
 def _standing(value: dict[str, Any], lease: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "rollout", str(value["rollout"])
     yield "candidate", str(value.get("candidate", ""))
-    yield "phase", "ended" if value.get("ended") else str(value.get("phase", "not begun"))
+    phase = "ended" if value.get("ended") else str(value.get("phase", "not begun"))
+    since = (
+        f", since {datetime.fromtimestamp(value['since'], UTC):%Y-%m-%d %H:%M:%S} UTC"
+        if "since" in value
+        else ""
+    )
+    yield "phase", phase + since
     if "share" in value:
         yield "share", f"{100 * float(value['share']):g} %"
         yield "looks", str(value.get("looks", 0))
@@ -200,6 +206,8 @@ def _standing(value: dict[str, Any], lease: dict[str, Any]) -> Iterator[tuple[st
         yield "outcome", str(value["outcome"]).replace("_", " ")
     for number, reason in enumerate(value.get("reasons") or ()):
         yield ("" if number else "because"), str(reason)
+    if value.get("waiting"):
+        yield "held up", str(value["waiting"])
     if value.get("asks"):
         yield "waits for", f"approval of the {value['asks']}"
     for gate, who in (value.get("approved") or {}).items():

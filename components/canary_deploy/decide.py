@@ -146,7 +146,7 @@ def _action(
     shares = (0.0, *plan.steps)
     following = dict(pairwise(shares)).get(share)
     last = following is None
-    asked = plan.bake_looks if share == 1 else plan.min_looks
+    asked = plan.bake_looks if share == 1 else plan.min_looks if share > 0 else 1
     missing = []
     if found.split_wrong:
         missing.append(f"the canary does not get the share of requests configured, {share:g} at present")

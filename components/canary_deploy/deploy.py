@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from adsmu.canary_deploy.evidence import EvidenceLog
-from adsmu.canary_deploy.lease import Lease, LeaseLost
+from adsmu.canary_deploy.lease import LeaseLost
 from adsmu.canary_deploy.preflight import FORMAT
-from adsmu.canary_deploy.progress import Progress
+from adsmu.canary_deploy.progress import Progress, progress
 from adsmu.canary_deploy.records import Conflict
 from adsmu.canary_deploy.rollout import Ports, Request, Rollout
-from adsmu.errors import StepFailed
+from adsmu.canary_deploy.schedule import read_plan
+from adsmu.errors import BadInput, StepFailed
 from adsmu.files import write_json
+
+TINY = 1e-9
+"""How far a share may be from a multiple by rounding."""
 
 
 def deploy(request: Request, ports: Ports) -> dict[str, Any]:
@@ -29,34 +33,58 @@ def deploy(request: Request, ports: Ports) -> dict[str, Any]:
 
     Raises:
         StepFailed: Something stands in the way of any rollout of this service.
+        BadInput: The plan is refused, or the evidence is damaged.
+        LeaseLost: Another process took over.
     """
-    try:
-        ports.lease.wait(ports.sleep)
-    except LeaseLost as error:
-        return skipped(str(error))
-    with _released(ports.lease):
-        value, version = ports.record.read()
-        value = value or {}
-        under_way = value.get("rollout") if not value.get("ended") else None
-        if under_way not in (None, request.rollout):
-            other = f"the rollout {under_way} of the model {value.get('candidate')} is under way"
-            return skipped(f"{other}; this one is of the model {request.digest}")
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(ports.lease.held(ports.sleep))
+        except LeaseLost as error:
+            return skipped(str(error))
         rollout = Rollout(request.service, request.rollout, ports, request)
-        if value.get("rollout") != request.rollout:
-            if reasons := ports.traffic.obstacles():
-                raise StepFailed("; ".join(reasons))
-            begun = EvidenceLog(rollout.log.store).read()
-            if not begun and ports.traffic.champion() == request.digest:
-                return skipped("this model is in production already")
-            if not begun and (left := ports.traffic.candidate()):
-                return skipped(f"the model {left} stands beside the champion, and no rollout knows of it")
-            try:
-                ports.record.write(
-                    {"rollout": request.rollout, "candidate": request.digest, "ended": False}, version
-                )
-            except Conflict:
-                return skipped("another rollout began at the same time")
+        if reason := _refused(rollout, request, ports):
+            return skipped(reason)
         return _result(rollout, _run(rollout, ports))
+
+
+def _refused(rollout: Rollout, request: Request, ports: Ports) -> str:
+    """Why a rollout is not to go on; empty: it is under way, and the record says so."""
+    value, version = ports.record.read()
+    value = value or {}
+    if not value.get("ended") and (under_way := value.get("rollout")):
+        if under_way == request.rollout:
+            return ""
+        other = f"the rollout {under_way} of the model {value.get('candidate')} is under way"
+        return f"{other}; this one is of the model {request.digest}"
+    before = progress(EvidenceLog(rollout.log.store).read())
+    if before is None:
+        return _begun(request, ports, version)
+    champion = ports.traffic.champion()
+    if (before.phase, before.outcome) != ("ended", "promoted") or champion == request.digest:
+        return ""
+    since = f"this rollout promoted the model before, and {champion} was put into production since"
+    return f"{since}; another seed makes it another rollout"
+
+
+def _begun(request: Request, ports: Ports, version: str) -> str:
+    """Why a rollout cannot begin; empty: the record now says that it is under way."""
+    if reasons := ports.traffic.obstacles():
+        raise StepFailed("; ".join(reasons))
+    champion, finest = ports.traffic.champion(), ports.traffic.finest
+    if champion == request.digest:
+        return "this model is in production already"
+    if left := ports.traffic.candidate():
+        return f"the model {left} stands beside the champion, and no rollout knows of it"
+    plan, _ = read_plan(request.plan, champion is None, request.accuracy)
+    for step in plan.steps:
+        if abs(step / finest - round(step / finest)) > TINY:
+            rule = f"{step:g} cannot be kept: this backend knows shares in steps of {finest:g}"
+            raise BadInput(rule, file="plan", column="steps")
+    try:
+        ports.record.write({"rollout": request.rollout, "candidate": request.digest, "ended": False}, version)
+    except Conflict:
+        return "another rollout began at the same time"
+    return ""
 
 
 def finalise(service: str, ports: Ports) -> dict[str, Any]:
@@ -72,11 +100,11 @@ def finalise(service: str, ports: Ports) -> dict[str, Any]:
     rollout_id = unfinished(ports)
     if not rollout_id:
         return skipped("no rollout was left unfinished")
-    try:
-        ports.lease.wait(ports.sleep)
-    except LeaseLost as error:
-        return skipped(str(error))
-    with _released(ports.lease):
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(ports.lease.held(ports.sleep))
+        except LeaseLost as error:
+            return skipped(str(error))
         rollout = Rollout(service, rollout_id, ports, None)
         rollout.abandon()
         if not rollout.entries:
@@ -124,14 +152,6 @@ def _close(ports: Ports) -> None:
             return
         with contextlib.suppress(Conflict):
             ports.record.write(value | {"ended": True}, version)
-
-
-@contextlib.contextmanager
-def _released(lease: Lease) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        lease.release()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The evidence of a rollout: what happened, entry by entry, created once and never changed.
 
-Each entry names the digest of the one before it, so an entry that was changed, cut short or lost is found.
+Each entry names the digest of the one before it, so one that was changed, cut short, or lost from among the
+others is found. One that is taken off the end is not: a rollout that ended says so in its last entry.
 All else that is known of a rollout follows from its entries: `progress.py` says how.
 """
 

@@ -1,10 +1,12 @@
 """The right to act on a service, held by one process at a time."""
 
 import contextlib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from adsmu.canary_deploy.records import Conflict, Record
+from adsmu.canary_deploy.traffic.port import TrafficRefused
 
 
 class LeaseLost(Exception):
@@ -31,6 +33,7 @@ class Lease:
     ) -> None:
         self.record, self.holder, self.seconds, self.clock = record, holder, seconds, clock
         self._version: str | None = None
+        self._alone = threading.RLock()
         self._renewed = -float("inf")
         self._seen: tuple[str, float] = ("", -float("inf"))
 
@@ -69,22 +72,61 @@ class Lease:
             sleep(self.seconds / 5)
             waited += self.seconds / 5
 
+    @contextlib.contextmanager
+    def held(self, sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:
+        """Holds the lease for a block; if it is held already, it stays so behind the block.
+
+        Args:
+            sleep: Waits.
+
+        Raises:
+            LeaseLost: Somebody else holds it.
+        """
+        mine = self._version is None
+        if mine:
+            self.wait(sleep)
+        try:
+            yield
+        finally:
+            if mine:
+                self.release()
+
+    @contextlib.contextmanager
+    def renewed(self) -> Iterator[None]:
+        """Renews the lease from a thread for a block, in which something may take long."""
+        over = threading.Event()
+
+        def renew() -> None:
+            with contextlib.suppress(LeaseLost):  # whoever acts next is told
+                while not over.wait(self.seconds / 6):
+                    with contextlib.suppress(TrafficRefused):  # the cluster does not answer: later, then
+                        self.require()
+
+        thread = threading.Thread(target=renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
     def require(self) -> None:
         """Renews the lease when a third of it is over.
 
         Raises:
             LeaseLost: Another process took it meanwhile, or it was never taken.
         """
-        if self._version is None:
-            raise LeaseLost("the lease is not held")
-        if self.clock() - self._renewed < self.seconds / 3:
-            return
-        value, _ = self.record.read()
-        try:
-            self._write(self._version, int((value or {}).get("transitions", 0)))
-        except Conflict as error:
-            self._version = None
-            raise LeaseLost(f"the lease went to {(value or {}).get('holder') or 'another'}") from error
+        with self._alone:
+            if self._version is None:
+                raise LeaseLost("the lease is not held")
+            if self.clock() - self._renewed < self.seconds / 3:
+                return
+            value, _ = self.record.read()
+            try:
+                self._write(self._version, int((value or {}).get("transitions", 0)))
+            except Conflict as error:
+                self._version = None
+                raise LeaseLost(f"the lease went to {(value or {}).get('holder') or 'another'}") from error
 
     def release(self) -> None:
         """Gives the lease back, if it is still held, so that another need not wait."""

@@ -38,6 +38,9 @@ ROWS = pa.schema(
 _TAG = re.compile(r"O|[BI]-.+")
 _LONGEST = 64 * 2**20
 
+MOST_LABELS = 1_000_000
+"""Labels that wait for their request; beyond them the oldest is dropped."""
+
 
 class Grouping(Protocol):
     """Says which group of the evidence a request belongs to."""
@@ -61,16 +64,18 @@ def labelled_requests(store: Store, service: str, most: int) -> pa.Table:
     Raises:
         StoreUnavailable: The storage does not answer.
     """
-    labels = {each["request_id"]: each["label"] for each in _latest(store, f"labels/{service}", most, _label)}
+    labels: dict[str, Any] = {}
+    for each in _latest(store, f"labels/{service}", most, _label):
+        labels.setdefault(each["request_id"], each["label"])
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
-    for event in _latest(store, f"events/{service}", most, _event):
+    events = sorted(_latest(store, f"events/{service}", most, _event), key=lambda event: event["time"])
+    for event in events:
         label = labels.get(event["request_id"])
         if label and event["code"] < 400 and len(label["tags"]) == len(event["tokens"]):
             domain = label.get("domain") or event["domain"]
             rows[tuple(event["tokens"])] = {"tokens": event["tokens"], **label, "domain": domain}
-    return pa.Table.from_pylist(
-        [{name: row[name] for name in ROWS.names} for row in list(rows.values())[:most]], ROWS
-    )
+    latest = list(rows.values())[-most:]
+    return pa.Table.from_pylist([{name: row[name] for name in ROWS.names} for row in latest], ROWS)
 
 
 def _latest(
@@ -261,6 +266,8 @@ class Observer:
 
     def _take_label(self, label: dict[str, Any]) -> None:
         self.labels.setdefault(label["request_id"], label["label"])
+        if len(self.labels) > MOST_LABELS:  # of requests that nobody made, else they would not pile up
+            self.labels.pop(next(iter(self.labels)))
 
     def _read(self, kind: str, cursor: Cursor, until: Cursor | None = None) -> Iterator[dict[str, Any]]:
         """Yields the lines of new segments; the cursor moves once a segment is read whole."""

@@ -33,6 +33,7 @@ class Progress:
         phase: See the module.
         share: The share that the candidate is to have.
         share_since: When that share was seen to hold; None while it is not.
+        held: The share that was seen to hold last.
         evidence: The looks so far.
         state: What the looks add up to.
         unreadable: Looks in a row that could not be read.
@@ -55,6 +56,7 @@ class Progress:
     phase: str = "register"
     share: float = 0.0
     share_since: float | None = None
+    held: float = 0.0
     unreadable: int = 0
     asks: str = ""
     approved: frozenset[str] = field(default=frozenset())
@@ -185,7 +187,9 @@ def _closed(found: Progress, gate: str) -> bool:
 
 
 def _share(found: Progress, entry: Entry) -> Progress:
-    return replace(found, share_since=entry["time"]) if entry["share"] == found.share else found
+    if entry["share"] != found.share:
+        return found
+    return replace(found, share_since=entry["time"], held=found.share)
 
 
 def _lost(found: Progress, entry: Entry) -> Progress:
@@ -265,7 +269,8 @@ def as_json(found: Progress) -> dict[str, Any]:
     last = to_json(found.evidence.looks[-1]) if found.evidence.looks else None
     return {
         "phase": found.phase,
-        "share": found.share,
+        "share": found.held,
+        "next_share": found.share,
         "looks": len(found.evidence.looks),
         "last_look": last,
         "asks": found.asks,

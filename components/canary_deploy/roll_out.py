@@ -6,8 +6,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from adsmu.canary_deploy.deploy import deploy, finalise, skipped, unfinished, write_outcome
-from adsmu.canary_deploy.evidence import EvidenceLog
+from adsmu.canary_deploy.deploy import deploy, finalise, unfinished, write_outcome
+from adsmu.canary_deploy.evidence import EvidenceLog, Overtaken
 from adsmu.canary_deploy.lease import LeaseLost
 from adsmu.canary_deploy.observe import ROWS, labelled_requests
 from adsmu.canary_deploy.preflight import refusals
@@ -15,9 +15,10 @@ from adsmu.canary_deploy.report.page import write_report
 from adsmu.canary_deploy.rollout import Request
 from adsmu.canary_deploy.schedule import read_plan
 from adsmu.canary_deploy.service import Service, cluster_ports, left_behind, opened
+from adsmu.data.evaluation import read_evaluation
 from adsmu.data.schema import read_utterances
-from adsmu.errors import BadInput
-from adsmu.files import digest, read_json
+from adsmu.errors import BadInput, StepFailed
+from adsmu.files import digest
 from adsmu.store import open_store
 from adsmu.stratify.assign import build_stratifier
 
@@ -68,7 +69,7 @@ def roll_out_files(
 
     Raises:
         BadInput: An input breaks a rule.
-        StepFailed: Something stands in the way of any rollout.
+        StepFailed: Something stands in the way of any rollout, or another process carries this one on.
     """
     read_plan(plan)
     reasons = refusals(model, evaluation, verdict)
@@ -79,7 +80,7 @@ def roll_out_files(
     elif admitted:
         if data is None or existing is None:
             raise BadInput("a rollout groups requests by the rows of data and existing", file="data")
-        measured = read_json(evaluation)
+        measured = read_evaluation(evaluation)
         shapes = {each["stratum_id"]: each["shape"] for each in measured["strata"]}
         new, old = read_utterances(data), read_utterances(existing)
         where = Service(service, backend, store, serving, trainer)
@@ -100,8 +101,8 @@ def roll_out_files(
         try:
             with opened(where, Path(champion) if champion else None, request.stratifier, held_out) as ports:
                 result = deploy(request, ports)
-        except LeaseLost as error:
-            result = skipped(str(error))
+        except (LeaseLost, Overtaken) as error:
+            raise StepFailed(f"another process carries the rollout on: {error}") from error
     write_outcome(outcome, result, digest(model), digest(evaluation), admitted, override if reasons else "")
     entries = EvidenceLog(open_store(result["evidence"])).read() if "evidence" in result else []
     write_report(entries, report)
@@ -129,12 +130,14 @@ def finalise_service(service: str, backend: str, store: str, serving: dict[str, 
     ports, traffic = left_behind(where)
     if not unfinished(ports):
         return "skipped"
-    ports.lease.wait()
     try:
-        traffic.start()
-        return str(finalise(where.plain_name, ports)["outcome"])
-    finally:
-        traffic.stop()
+        with ports.lease.held(), ports.lease.renewed():
+            traffic.start()
+            outcome = str(finalise(where.plain_name, ports)["outcome"])
+            traffic.stop()
+            return outcome
+    except LeaseLost:  # its process is at work
+        return "skipped"
 
 
 def _held_out(new: pa.Table, old: pa.Table) -> pa.Table:

@@ -8,6 +8,7 @@ written only once it is seen. The live traffic object is the truth: where it dif
 import contextlib
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from adsmu.stratify.assign import Stratifier
 
 STRANGE = 0.001
 """A chance that is small enough to say: the traffic does not follow the share."""
+
+_log = logging.getLogger(__name__)
 
 SETTLED = ("promote", "roll_back", "ended")
 """Phases in which the outcome is decided and only has to be carried out."""
@@ -112,6 +115,7 @@ class Rollout:
         self._grouping: Grouping | None = None
         self._unreachable: float | None = None
         self._unready: float | None = None
+        self._waiting = ""
 
     def run(self) -> Progress:
         """Carries the rollout on until it has ended.
@@ -147,7 +151,7 @@ class Rollout:
         except (StoreUnavailable, port.TrafficRefused) as error:
             self._hold(str(error))
             return self.progress
-        self._unreachable = None
+        self._unreachable, self._waiting = None, ""
         return found
 
     def reconcile(self) -> Progress:
@@ -217,10 +221,13 @@ class Rollout:
 
     def _dark_launch(self, found: Progress) -> None:
         traffic = self.ports.traffic
-        if traffic.candidate() != found.candidate:
-            self.ports.lease.require()
-            traffic.deploy(release_of(self.ports.store, found.candidate))
-        unready = traffic.unready()
+        try:
+            if traffic.candidate() != found.candidate:
+                self.ports.lease.require()
+                traffic.deploy(release_of(self.ports.store, found.candidate))
+            unready = traffic.unready()
+        except port.TrafficRefused as error:
+            unready = str(error)
         if not unready:
             observer = self._observing()
             observer.skip()
@@ -236,7 +243,12 @@ class Rollout:
         if self._dead(found):
             return
         number, rows = len(found.evidence.looks), self.request.rows
-        chosen = np.random.default_rng([found.schedule.seed, number]).integers(len(rows), size=BATCH)
+        order = np.random.default_rng(found.schedule.seed).permutation(len(rows))
+        chosen = order[number * BATCH : (number + 1) * BATCH]
+        if not len(chosen):
+            missing = "; ".join(found.reasons)
+            self._stop("asked all", "inconclusive", f"all {len(rows)} labelled rows were asked: {missing}")
+            return
         part = rows.take(pa.array(chosen))
         groups = self._group(part["tokens"].to_pylist())
         pairs = shadow_pairs(self.ports.traffic.addresses(), self.service, part, groups, len(found.strata))
@@ -245,12 +257,10 @@ class Rollout:
 
     def _ramp(self, found: Progress) -> None:
         traffic, settle = self.ports.traffic, found.schedule.settle_seconds
-        if found.asks == "ramp":
-            return
         if traffic.candidate() != found.candidate:
             self._stop("lost", "rolled_back", "the candidate is gone from the service")
             return
-        if self._dead(found):
+        if self._dead(found) or found.asks == "ramp":
             return
         if found.share_since is None or traffic.share() != found.share:
             self._set_share(found)
@@ -298,6 +308,14 @@ class Rollout:
             if found.share_since is None or traffic.share() != 1:
                 self._set_share(found)
                 return
+            if not self._followed():
+                if self.ports.clock() - found.since >= found.schedule.ready_seconds:
+                    self._stop(
+                        "not followed", "inconclusive", "requests still reach the champion at a share of 1"
+                    )
+                else:
+                    self._set_share(found)
+                return
             self.ports.lease.require()
             traffic.promote()
         if self.entries[-1]["kind"] != "promoted":
@@ -330,13 +348,27 @@ class Rollout:
         self.ports.lease.require()
         traffic.set_share(found.share)
         begin, follows = self.ports.clock(), False
-        while not follows and self.ports.clock() - begin <= 6 * settle:
-            self.ports.sleep(max(settle, 0.1))
-            self.ports.lease.require()
+        for _ in range(6):
+            self._sleep(max(settle, 0.1))
             follows = self._follows(found, begin + settle / 2)
+            if follows:
+                break
         if traffic.share() != found.share:
             raise port.TrafficRefused(f"a share of {found.share:g} was set, {traffic.share():g} is read back")
         self._write({"kind": "share", "share": found.share, "followed": follows})
+
+    def _sleep(self, seconds: float) -> None:
+        """Waits without losing the lease."""
+        part = self.ports.lease.seconds / 4
+        while seconds > 0:
+            self.ports.sleep(min(seconds, part))
+            self.ports.lease.require()
+            seconds -= part
+
+    def _followed(self) -> bool:
+        """Whether the requests followed the share that was set last."""
+        last = [entry for entry in self.entries if entry["kind"] == "share"][-1]
+        return bool(last["followed"])
 
     def _follows(self, found: Progress, since: float) -> bool:
         """Whether the requests counted at the variants go where they are sent.
@@ -345,8 +377,7 @@ class Rollout:
         as it would be strange that it did not: after n requests the chance of that is (1 - share)^n.
         """
         observer = self._observing()
-        with contextlib.suppress(StoreUnavailable):
-            observer.poll()
+        observer.poll()
         models = [event["model"] for event in observer.events if event["time"] >= since]
         canary = sum(model == found.candidate for model in models)
         if found.share in (0.0, 1.0):
@@ -402,6 +433,7 @@ class Rollout:
     def _publish(self) -> None:
         """Shows where the rollout stands; what a person says meanwhile is kept."""
         shown = progress.as_json(self._found) | {"rollout": self.rollout, "candidate": self._found.candidate}
+        shown["waiting"] = self._waiting
         while True:
             value, version = self.ports.record.read()
             if (value or {}) | shown == value:
@@ -414,6 +446,12 @@ class Rollout:
         now = self.ports.clock()
         self._unreachable = now if self._unreachable is None else self._unreachable
         found = self.progress
+        if reason != self._waiting:
+            _log.warning("waiting: %s", reason)
+            self._waiting = reason
+        if found is not None:
+            with contextlib.suppress(port.TrafficRefused):
+                self._publish()
         if found is None or found.phase not in ("ramp", "bake"):
             return
         if now - self._unreachable >= found.schedule.max_unreadable * found.schedule.look_seconds:

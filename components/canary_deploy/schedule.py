@@ -104,6 +104,10 @@ def read_plan(value: Any, first: bool = False, accuracy: float = 0.0) -> tuple[P
             given["min_looks"] = 1 + math.ceil(late)
         if schedule.strategy == "ab":
             given.setdefault("max_looks", given["min_looks"])
+            if given.get("min_pairs"):
+                raise BadInput("an ab run has no shadow pairs", column="min_pairs")
+        if first and schedule.strategy in ("shadow", "ab"):
+            raise BadInput("a first deployment has no champion to compare with", column="strategy")
         if first:
             given = {"min_accuracy": accuracy} | given | FIRST
         plan = plan_from_json(given)
@@ -120,6 +124,8 @@ def _typed(name: str, value: Any, default: Any) -> Any:
             raise BadInput("must be a list of texts", column=name)
         return tuple(value)
     if isinstance(default, str):
+        if not isinstance(value, str):
+            raise BadInput(f"must be a text, not {value!r}", column=name)
         return value
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not number or (isinstance(default, int) and value != int(value)):

@@ -29,6 +29,9 @@ BACKENDS = ("local", "gateway", "kserve", "knative")
 REQUESTS = {"rate": 100.0, "connections": 16, "label_delay": 0.2}
 """How held-out rows are replayed to a local service, which has no users of its own."""
 
+LOCAL_LEASE_SECONDS = 6.0
+"""On one machine a process that is gone is not waited for long."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -91,21 +94,27 @@ def opened(
     settings = REQUESTS | service.serving
     if unknown := sorted(set(settings) - set(REQUESTS)):
         raise BadInput(f"unknown; there are {', '.join(REQUESTS)}", file="serving", column=unknown[0])
+    for key, value in settings.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise BadInput(f"must be a number above 0, not {value!r}", file="serving", column=key)
     ports, traffic = left_behind(service)
-    ports.lease.wait()  # the service of another process must not be touched
-    first = register(store, champion, stratifier) if champion and not traffic.champion() else None
-    try:
-        traffic.start(first)
-        if first:
-            crown(store, name, first.digest, "", ports.clock())
-        with Replay(rows, traffic.address, name, **settings):
-            yield ports
-    except (LeaseLost, Overtaken):
-        raise  # the service is another process's now
-    except BaseException:
+    # The service of another process must not be touched: the lease is held from before the start to the end.
+    with ports.lease.held(), ports.lease.renewed():
+        first = register(store, champion, stratifier) if champion and not traffic.champion() else None
+        try:
+            traffic.start(first)
+            if first:
+                crown(store, name, first.digest, "", ports.clock())
+            with Replay(
+                rows, traffic.address, name, **settings | {"connections": int(settings["connections"])}
+            ):
+                yield ports
+        except (LeaseLost, Overtaken):
+            raise
+        except BaseException:
+            traffic.stop()
+            raise
         traffic.stop()
-        raise
-    traffic.stop()
 
 
 def left_behind(service: Service) -> "tuple[Ports, LocalTraffic]":
@@ -119,8 +128,8 @@ def left_behind(service: Service) -> "tuple[Ports, LocalTraffic]":
     serve = (*SERVE, "--trainer", service.trainer)
     traffic = LocalTraffic(service.name, service.plain_name, service.storage, serve=serve)
     record, lease = in_folder(Path(service.name))
-    lease_held = Lease(lease, _holder(), seconds=5.0)
-    return Ports(traffic, open_store(service.storage), record, lease_held), traffic
+    held = Lease(lease, _holder(), seconds=LOCAL_LEASE_SECONDS)
+    return Ports(traffic, open_store(service.storage), record, held), traffic
 
 
 def cluster_ports(service: Service) -> Ports:

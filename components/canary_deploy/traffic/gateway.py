@@ -54,6 +54,8 @@ class GatewayTraffic:
         BadInput: A setting is missing, or the service's name is too long.
     """
 
+    finest = 0.001
+
     def __init__(self, cluster: Cluster, serving: Serving) -> None:
         self.cluster, self.serving = cluster, serving
         limited(serving, self._name(f"sha256:{'0' * 64}"), 63)

@@ -47,6 +47,8 @@ class KnativeTraffic:
         BadInput: The service's name is too long for the names that Knative makes of it.
     """
 
+    finest = 0.01
+
     def __init__(self, cluster: Cluster, serving: Serving) -> None:
         self.cluster, self.serving = cluster, serving
         self._isvc = InferenceService(cluster, serving)

@@ -53,6 +53,8 @@ class KServeTraffic:
         BadInput: The service's name is too long for the names that KServe makes of it.
     """
 
+    finest = 0.01
+
     def __init__(self, cluster: Cluster, serving: Serving) -> None:
         self.cluster, self.serving = cluster, serving
         self._isvc = InferenceService(cluster, serving)

@@ -74,6 +74,8 @@ class LocalTraffic:
         serve: How a predictor is started; its options are added.
     """
 
+    finest = 1 / WHOLE
+
     def __init__(
         self, folder: str | Path, service: str, events: str, *, port: int = 0, serve: Sequence[str] = SERVE
     ) -> None:

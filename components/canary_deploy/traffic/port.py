@@ -31,6 +31,9 @@ class Traffic(Protocol):
     candidate may get all requests from the start, and `withdraw` takes the service away.
     """
 
+    finest: float
+    """The smallest part of a share that the backend keeps; every share is a multiple of it."""
+
     def obstacles(self) -> list[str]:
         """What stands in a rollout's way, a sentence each: a missing right, a version, a sick champion."""
         ...

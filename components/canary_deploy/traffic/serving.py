@@ -87,10 +87,13 @@ class Serving:
         for name in needed:
             if name not in value:
                 raise BadInput("is missing", column=name)
-        for name, given in value.items():
+        value = dict(value)
+        for name, given in list(value.items()):
             if name not in fields:
                 raise BadInput(f"is not one of {', '.join(fields)}", column=str(name))
-            if type(given) is not fields[name].type and (name, type(given)) != ("slow", int):
+            if fields[name].type is int and isinstance(given, float) and given.is_integer():
+                value[name] = int(given)  # kfp knows one kind of number
+            elif type(given) is not fields[name].type and (name, type(given)) != ("slow", int):
                 raise BadInput(f"must be of type {fields[name].type.__name__}", column=name)  # type: ignore[union-attr]
         return cls(**value)
 

@@ -19,10 +19,10 @@ from adsmu.store import Store, open_store
 WORDS = ("fly", "sleep", "ride")
 ROWS = pa.table(
     {
-        "tokens": [[word, "now"] for word in WORDS] * 40,
-        "tags": [["O", "O"]] * 120,
-        "intent": list(WORDS) * 40,
-        "domain": ["travel"] * 120,
+        "tokens": [[word, "now"] for word in WORDS] * 400,
+        "tags": [["O", "O"]] * 1200,
+        "intent": list(WORDS) * 400,
+        "domain": ["travel"] * 1200,
     }
 )
 STRATIFIER = {
@@ -155,6 +155,7 @@ class Traffic:
     """The service, as a controller sees it."""
 
     world: World
+    finest: float = 0.01
 
     def obstacles(self):
         return []

@@ -22,6 +22,7 @@ from adsmu.canary_deploy.progress import progress, replay
 from adsmu.canary_deploy.records import Conflict, FileRecord
 from adsmu.canary_deploy.release import champions
 from adsmu.canary_deploy.rollout import Rollout
+from adsmu.canary_deploy.traffic.port import TrafficRefused
 from adsmu.errors import BadInput, StepFailed
 
 OLD = "sha256:" + "c" * 64
@@ -202,6 +203,73 @@ def test_a_process_that_lost_its_lease_while_acting_stops(world):
     with pytest.raises((LeaseLost, Overtaken)):
         stale.reconcile()
     ended(world, result, "promoted")
+
+
+def test_a_long_wait_keeps_the_lease(world):
+    other = ports(world, holder="two").lease
+    tried = []
+
+    def try_to_take_over(world):
+        tried.append(other.acquire())
+        world.events[world.ticks + 4] = try_to_take_over
+
+    world.events[5.0] = try_to_take_over
+    ended(world, deploy(world.request(settle_seconds=20, look_seconds=60), ports(world)), "promoted")
+    assert len(tried) > 20
+    assert not any(tried)
+
+
+def test_a_promoted_model_that_another_has_replaced_is_not_said_to_be_in_production(world):
+    assert deploy(world.request(), ports(world))["outcome"] == "promoted"
+    world.live["champion"] = OLD
+    again = deploy(world.request(), ports(world))
+    assert again["outcome"] == "skipped"
+    assert again["reasons"][0].startswith("this rollout promoted the model before")
+    assert deploy(world.request(seed=1), ports(world))["outcome"] == "promoted"
+
+
+@pytest.mark.parametrize(
+    ("plan", "champion", "words"),
+    [
+        ({"steps": [0.005, 1.0]}, OLD, "0.005 cannot be kept: this backend knows shares in steps of 0.01"),
+        ({"strategy": "shadow"}, None, "a first deployment has no champion to compare with"),
+        ({"floor": 0.2, "min_accuracy": 0}, None, "must be above 0 and below 1"),
+    ],
+)
+def test_a_plan_that_cannot_be_kept_is_refused_before_anything_is_written(world, plan, champion, words):
+    world.live["champion"] = champion
+    with pytest.raises(BadInput, match=words):
+        deploy(world.request(**plan), ports(world))
+    assert FileRecord(world.folder / "state.json").read() == (None, "")
+
+
+def test_a_share_of_1_that_requests_do_not_follow_is_no_promotion(world):
+    world.routed = lambda share: min(share, 0.97)
+    result = deploy(world.request(steps=[0.5], min_requests=60), ports(world))
+    ended(world, result, "inconclusive")
+    assert result["reasons"] == ["requests still reach the champion at a share of 1"]
+
+
+def test_a_candidate_that_cannot_be_deployed_is_given_up(world):
+    touched = ports(world)
+
+    def refuse(release):
+        raise TrafficRefused("the quota of the namespace is used up")
+
+    touched.traffic.deploy = refuse
+    result = deploy(world.request(), touched)
+    assert "the quota of the namespace is used up" in result["reasons"][0]
+    ended(world, result, "rolled_back")
+
+
+def test_what_a_rollout_waits_for_stands_in_its_record(world):
+    record = FileRecord(world.folder / "state.json")
+    world.away = (40.0, 70.0)
+    seen = []
+    world.events[55.0] = lambda world: seen.append(record.read()[0]["waiting"])
+    ended(world, deploy(world.request(), ports(world)), "promoted")
+    assert seen == ["the storage does not answer"]
+    assert record.read()[0]["waiting"] == ""
 
 
 def test_a_candidate_that_never_gets_ready_is_given_up(world):
@@ -470,6 +538,15 @@ def test_a_shadow_run_moves_no_traffic(shadowed):
     result = deploy(shadowed.request(strategy="shadow"), ports(shadowed))
     ended(shadowed, result, "inconclusive")
     assert result["reasons"][0].endswith("no traffic was moved")
+
+
+def test_a_shadow_run_asks_no_row_twice(shadowed):
+    request = shadowed.request(strategy="shadow", min_pairs=5000)
+    result = deploy(request, ports(shadowed))
+    found = ended(shadowed, result, "inconclusive")
+    assert result["reasons"][0].startswith(f"all {len(request.rows)} labelled rows were asked: shadow pairs")
+    pairs = sum(sum(each["look"]["shadow"]["compared"]) for each in found if each["kind"] == "look")
+    assert pairs == len(request.rows)
 
 
 def test_blue_green_moves_everything_at_once_on_the_proof_of_shadow_pairs(shadowed):
