@@ -56,8 +56,8 @@ def test_who_uploads_second_finds_the_version_of_the_first(kfp_api, small):
 @pytest.mark.parametrize("tag", ["2.14.3", "v2.5.0", "1.8.22"])
 def test_an_old_server_is_refused_with_its_version(kfp_api, tag):
     kfp_api.health["tag_name"] = tag
-    expected = f"the server is {re.match(r'v?[0-9]+.[0-9]+', tag)[0]}; 2.15 is the lowest taken, 2.17 was tested"
-    with pytest.raises(BadInput, match=expected):
+    version = re.match(r"v?[0-9]+.[0-9]+", tag)[0]
+    with pytest.raises(BadInput, match=f"the server is {version}; 2.15 is the lowest taken, 2.17 was tested"):
         connect(kfp_api.url)
 
 
