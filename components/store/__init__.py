@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, UnauthenticatedError
+from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, from_url
 
 from adsmu.errors import BadInput, StoreUnavailable
@@ -187,7 +187,11 @@ def _some(store: Store, prefix: str) -> Iterator[str]:
 
 
 def _unavailable(uri: str, error: Exception) -> StoreUnavailable:
-    what = "refused the credentials" if isinstance(error, UnauthenticatedError) else "does not answer"
+    what = (
+        "refused the credentials"
+        if isinstance(error, PermissionDeniedError | UnauthenticatedError)
+        else "does not answer"
+    )
     return StoreUnavailable(f"{uri}: the storage {what}: {str(error).splitlines()[0]}")
 
 

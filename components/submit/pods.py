@@ -36,7 +36,6 @@ class Pod:
         message: What the engine says about it.
         began: When, ISO 8601; empty when it has not.
         ended: When; empty while it runs.
-        parameters: What the task was given, by name.
         inputs: URIs of the artifacts that it reads, by name.
         outputs: URIs of the artifacts that it writes, by name.
     """
@@ -48,7 +47,6 @@ class Pod:
     message: str
     began: str
     ended: str
-    parameters: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
 
@@ -97,7 +95,6 @@ def _pod(node: dict[str, Any]) -> Pod:
         message=node.get("message", ""),
         began=node.get("startedAt") or "",
         ended=node.get("finishedAt") or "",
-        parameters=inputs.get("parameterValues", {}),
         inputs=dict(_uris(inputs)),
         outputs=dict(_uris(given.get("outputs", {}))),
     )

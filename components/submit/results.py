@@ -69,16 +69,13 @@ def outcome(pods: list[Pod]) -> dict[str, Any] | None:
 def verdict(pods: list[Pod]) -> str:
     """The verdict of the last round; empty before there is one.
 
-    It stands in the evaluation, and where the storage cannot be read, in what the last step was given.
-
     Args:
         pods: The run's pods.
+
+    Raises:
+        StepFailed: The object storage does not answer.
     """
-    try:
-        found = last_evaluation(pods)
-    except StepFailed:
-        given = [pod.parameters.get("verdict") for pod in pods if pod.task in (FINISH, DEPLOY)]
-        return next((str(each) for each in given if each), "")
+    found = last_evaluation(pods)
     return str(found[1]["verdict"]) if found else ""
 
 
@@ -167,7 +164,7 @@ def _fetch_model(pods: list[Pod], evaluation: dict[str, Any], folder: Path) -> N
         return
     for uri in dict.fromkeys(each for each in candidates if each):
         place, _, name = uri.rpartition("/")
-        with _stored(uri):
+        with _stored():
             download(open_store(place), name, folder)
         if digest(folder) == evaluation["model"]["digest"]:
             return
@@ -203,7 +200,7 @@ def _json(uri: str) -> Any:
 
 def _bytes(uri: str) -> bytes:
     place, _, name = uri.rpartition("/")
-    with _stored(uri):
+    with _stored():
         content = open_store(place).read(name)
     if content is None:
         raise BadInput("is not there any more; the object storage was cleared", file=uri)
@@ -211,11 +208,11 @@ def _bytes(uri: str) -> bytes:
 
 
 @contextmanager
-def _stored(uri: str) -> Iterator[None]:
+def _stored() -> Iterator[None]:
     try:
         yield
     except StoreUnavailable as error:
-        raise StepFailed(f"{uri} cannot be read: {error}") from error
+        raise StepFailed(str(error)) from error
 
 
 def _moment(text: str) -> datetime:
