@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 RUN    ?= runs/demo
 CHROMIUM ?= chromium
 
-.PHONY: run test lint tree types layers generated bench picture clean
+.PHONY: run test lint tree types layers generated bench table1 picture clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,12 @@ generated: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
+
+# Table 1 of the paper on public corpora that lie beside the project, with the arms that could refute it. Resumes.
+table1: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.table1 --corpus ../shared/data/snips/snips.jsonl.gz \
+		--corpus ../shared/data/hwu/hwu.jsonl.gz $(if $(VECTORS),--vectors $(VECTORS)) --seeds $(or $(SEEDS),5)
+	$(BIN)/python -m benchmarks.table1 summary
 
 # The pictures in the README, of the pages that `make run` left. Wants a Chromium.
 SHOOT = $(CHROMIUM) --headless --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.snips import DATA
 
 RESULTS = Path(__file__).parent / "results"
-MODULES = ("stratify", "synthesize", "selection", "evaluate", "canary", "rollout")
+MODULES = ("stratify", "synthesize", "selection", "evaluate", "canary", "rollout", "assign", "serve")
 ON_DATA = ("snips", "overhead")  # they measure on real data, which the project does not hold
 
 
