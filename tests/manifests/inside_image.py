@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-WORK = Path("/tmp/work")
+WORK = Path("/tmp/steps")
 TRAINER = {"epochs": 1}
 
 
