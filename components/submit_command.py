@@ -161,7 +161,7 @@ def _until_end(server: "Server", run: str, as_json: bool, quiet: bool) -> None:
 
     sight = watching.watch(server, run, Console(quiet=quiet or as_json, file=sys.stdout))
     if sight.state != "SUCCEEDED":
-        raise StepFailed(f"the run {run} {sight.state.lower()}: {watching.failure(sight.pods)}")
+        raise StepFailed(f"the run {run} {sight.state.lower()}: {watching.failure(server, run, sight.pods)}")
     verdict = results.verdict(sight.pods)
     rollout = results.outcome(sight.pods)
     if as_json:

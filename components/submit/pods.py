@@ -29,6 +29,7 @@ class Pod:
     """A pod of a run.
 
     Attributes:
+        name: What Kubernetes calls it.
         task: The task it works for.
         driver: Whether it only prepares the task.
         round: How deep in the recursion it stands; 0 before it.
@@ -40,6 +41,7 @@ class Pod:
         outputs: URIs of the artifacts that it writes, by name.
     """
 
+    name: str
     task: str
     driver: bool
     round: int
@@ -78,16 +80,18 @@ def pods_of(workflow: dict[str, Any]) -> list[Pod]:
     nodes = status.get("nodes") or {}
     if packed := status.get("compressedNodes"):  # Argo packs what would be too large an object
         nodes = json.loads(gzip.decompress(base64.b64decode(packed)))
-    pods = [_pod(node) for node in nodes.values() if node.get("type") == "Pod"]
+    name = workflow["metadata"]["name"]
+    pods = [_pod(name, key, node) for key, node in nodes.items() if node.get("type") == "Pod"]
     return sorted(pods, key=lambda pod: (pod.began == "", pod.began, pod.round))
 
 
-def _pod(node: dict[str, Any]) -> Pod:
+def _pod(workflow: str, key: str, node: dict[str, Any]) -> Pod:
     path = [re.sub(r"\(\d+\)$", "", part) for part in node["name"].split(".")]
     task = next(part for part in reversed(path) if part != "executor")
     given = _executor_input(node)
     inputs = given.get("inputs", {})
     return Pod(
+        name=f"{workflow}-{node.get('templateName', '')}-{key.rpartition('-')[2]}",
         task=task.removesuffix(DRIVER),
         driver=task.endswith(DRIVER),
         round=sum(ROUND in part for part in path if not part.endswith(DRIVER)),

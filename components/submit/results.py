@@ -1,7 +1,6 @@
 """What a run came to: its evaluations, its verdict, and everything of worth brought to a folder."""
 
 import functools
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -138,23 +137,6 @@ def round_seconds(pods: list[Pod]) -> list[float]:
     start = min(_moment(pod.began) for pod in pods if pod.began)
     moments = [start, *(ends[number] for number in sorted(ends))]
     return [(after - before).total_seconds() for before, after in pairwise(moments)]
-
-
-def last_words(pod: Pod) -> str:
-    """What a step that failed said last, from its stored log; empty where there is none.
-
-    Args:
-        pod: The pod that failed.
-    """
-    uri = pod.outputs.get("executor-logs")
-    try:
-        log = _bytes(uri).decode(errors="replace") if uri else ""
-    except (BadInput, StepFailed):
-        return ""
-    said = re.findall(r"^adsmu\.errors\.\w+: (.+)$", log, re.MULTILINE) or re.findall(
-        r"^\w+Error: .+$", log, re.MULTILINE
-    )
-    return str(said[-1]).strip() if said else ""
 
 
 def _fetch_model(pods: list[Pod], evaluation: dict[str, Any], folder: Path) -> None:

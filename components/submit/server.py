@@ -61,6 +61,20 @@ class Server:
         """
         return _get(self.client.healthzs.healthz_service_get_healthz.__self__.api_client, path)
 
+    def log(self, run: str, pod: str) -> str:
+        """What a pod of a run printed; empty where that was cleared away, or is not for this login.
+
+        Args:
+            run: The run's id.
+            pod: The pod's name.
+        """
+        api = self.client.healthzs.healthz_service_get_healthz.__self__.api_client
+        try:
+            answer = _get(api, f"/apis/v1alpha1/runs/{run}/nodes/{pod}/log", _preload_content=False)
+        except (ApiException, urllib3.exceptions.HTTPError):
+            return ""
+        return str(answer.data.decode(errors="replace"))
+
 
 class _Client(kfp.Client):
     """kfp's client; it asks once whether the server is there, where kfp asks five times and logs each."""
@@ -137,7 +151,7 @@ def _health(api: ApiClient) -> dict[str, Any]:
     return health if isinstance(health, dict) else {}
 
 
-def _get(api: ApiClient, path: str) -> Any:
+def _get(api: ApiClient, path: str, **options: Any) -> Any:
     return api.call_api(
         path,
         "GET",
@@ -146,6 +160,7 @@ def _get(api: ApiClient, path: str) -> Any:
         auth_settings=["Bearer"],
         _return_http_data_only=True,
         _request_timeout=SECONDS,
+        **options,
     )
 
 

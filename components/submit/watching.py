@@ -1,5 +1,6 @@
 """The live view of a run on a cluster, until it has ended."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from rich.text import Text
 from adsmu.errors import BadInput, StepFailed
 from adsmu.local.live import rounds_table
 from adsmu.submit.pods import Pod, read_pods
-from adsmu.submit.results import last_evaluation, last_words
+from adsmu.submit.results import last_evaluation
 from adsmu.submit.server import Away, Server, reaching
 
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
@@ -132,20 +133,43 @@ def pods_table(pods: list[Pod]) -> Table:
     return table
 
 
-def failure(pods: list[Pod]) -> str:
-    """What broke a run, in one line; a step's own words where its log was stored.
+def failure(server: Server, run: str, pods: list[Pod]) -> str:
+    """What broke a run, in one line: the pod that failed last, and what it said at the end.
 
     Args:
+        server: Where it ran.
+        run: Its id.
         pods: Its pods.
     """
     lost = [pod for pod in pods if pod.phase in _LOST]
     if not lost:
         return "no pod failed; the server's page of the run says more"
-    pod = lost[0]
+    pod = lost[-1]
     place = (
         f"{'the driver of ' if pod.driver else ''}{pod.task}{f' in round {pod.round}' if pod.round else ''}"
     )
-    return f"{place} failed: {last_words(pod) or ' '.join(pod.message.split()) or 'its log says why'}"
+    return f"{place} failed: {last_words(server.log(run, pod.name)) or ' '.join(pod.message.split())}"
+
+
+def last_words(log: str) -> str:
+    r"""The error that a log ends with; empty where it ends with none.
+
+    Args:
+        log: What a step printed, or a driver of the engine.
+
+    >>> last_words("Traceback:\nadsmu.errors.BadInput: a.jsonl, row 3: a rule\nI1121 exit status 1")
+    'a.jsonl, row 3: a rule'
+    >>> last_words("F1121 main.go:127] KFP driver: driver.Container(x) failed: no such task\n")
+    'no such task'
+    """
+    for form in (
+        r"^.*adsmu\.errors\.\w+: (.+)$",
+        r"^.*?\b(\w+Error: .+)$",
+        r"^F.*KFP driver: .*?\) failed: (.+)$",
+    ):
+        if said := re.findall(form, log, re.MULTILINE):
+            return "".join(each for each in said[-1].strip() if each.isprintable())[:500]
+    return ""
 
 
 def _telling(pods: list[Pod]) -> list[Pod]:

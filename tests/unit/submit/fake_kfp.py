@@ -15,13 +15,14 @@ class FakeKfp:
     Attributes:
         refuse: `{regular expression of "METHOD path": (status, body)}`.
         manifests: The workflow of a run, by its id.
+        logs: What a pod of the run `run` printed, by its name.
         states: The states that a run shows, one after the other; the last one stays.
         token: What a login must bring; None: nothing.
     """
 
     def __init__(self):
         self.health = dict(HEALTH)
-        self.refuse, self.manifests, self.states = {}, {}, {}
+        self.refuse, self.manifests, self.states, self.logs = {}, {}, {}, {}
         self.pipelines, self.versions, self.experiments, self.runs = [], [], [], []
         self.asked, self.token, self.page = [], None, None
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -39,6 +40,8 @@ class FakeKfp:
     def answer(self, method, path, query, body):
         """Status and body for a request."""
         found = re.fullmatch(r"/apis/(v1beta1|v2beta1)/(\w+)(?:/([\w-]+))?(?:/(versions))?", path)
+        if log := re.fullmatch(r"/apis/v1alpha1/runs/run/nodes/([\w-]+)/log", path):
+            return (200, self.logs[log[1]]) if log[1] in self.logs else (500, {"error": "no log"})
         if path == "/apis/v2beta1/healthz":
             return 200, self.health
         if not found:
@@ -92,7 +95,8 @@ class FakeKfp:
                 if fake.token and self.headers.get("authorization") != f"Bearer {fake.token}":
                     refused = [(401, {"error": "no login"})]
                 status, value = refused[0] if refused else fake.answer(method, address.path, query, body)
-                self._send(status, "application/json", json.dumps(value).encode())
+                text = value if isinstance(value, str) else json.dumps(value)
+                self._send(status, "application/json", text.encode())
 
             def _send(self, status, kind, content):
                 self.send_response(status)

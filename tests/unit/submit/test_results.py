@@ -10,6 +10,7 @@ from adsmu.errors import BadInput
 from adsmu.files import digest, read_json
 from adsmu.submit.pods import pods_of
 from adsmu.submit.results import fetch, last_evaluation, outcome, round_seconds, verdict
+from adsmu.submit.server import connect
 from adsmu.submit.watching import failure
 
 
@@ -28,7 +29,9 @@ def test_pods_know_their_task_and_round(stored):
 
 def test_nodes_that_the_engine_packed_are_read_the_same(stored):
     nodes = json.dumps(stored.workflow["status"]["nodes"]).encode()
-    packed = {"status": {"compressedNodes": base64.b64encode(gzip.compress(nodes)).decode()}}
+    packed = stored.workflow | {
+        "status": {"compressedNodes": base64.b64encode(gzip.compress(nodes)).decode()}
+    }
     assert pods_of(packed) == stored.pods
 
 
@@ -98,13 +101,16 @@ def test_what_is_no_evaluation_is_refused(stored):
         last_evaluation(stored.pods)
 
 
-def test_a_failed_step_is_told_in_its_own_words(stored, tmp_path):
-    log = tmp_path / "log"
-    log.write_text("Traceback:\n  line\nadsmu.errors.BadInput: rows.parquet, row 3: a rule\ntime=1 exit\n")
+def test_a_failed_step_is_told_in_its_own_words(stored, kfp_api):
     (train, *_) = stored.steps("train")
-    lost = replace(train, phase="Failed", message="Error (exit code 1)", outputs={"executor-logs": str(log)})
-    assert failure([lost]) == "train in round 1 failed: rows.parquet, row 3: a rule"
-    assert failure([replace(lost, outputs={})]) == "train in round 1 failed: Error (exit code 1)"
-    assert failure([replace(lost, driver=True, outputs={})]).startswith(
+    server = connect(kfp_api.url)
+    lost = replace(train, phase="Failed", message="Error (exit code 1)")
+    assert failure(server, "run", [lost]) == "train in round 1 failed: Error (exit code 1)"
+    assert failure(server, "run", [replace(lost, driver=True)]).startswith(
         "the driver of train in round 1 failed"
     )
+    kfp_api.logs[train.name] = (
+        "Traceback:\n  line\nadsmu.errors.BadInput: rows.parquet, row 3: a rule\nexit\n"
+    )
+    assert failure(server, "run", [lost]) == "train in round 1 failed: rows.parquet, row 3: a rule"
+    assert train.name.startswith("update-x-system-container-impl-")
