@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 RUN    ?= runs/demo
 CHROMIUM ?= chromium
 
-.PHONY: run test lint tree types layers generated bench table1 picture clean
+.PHONY: run test lint tree types layers generated bench table1 images picture clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -38,10 +38,19 @@ layers: tree
 
 generated: $(VENV)/.installed
 	$(BIN)/adsmu compile
-	git diff --exit-code -- '*.yaml' 'components/*/README.md' 'pipelines/*/README.md'
+	git diff --exit-code -- '*.yaml' 'components/*/README.md' 'pipelines/*/README.md' 'manifests/pipelines/*/*.json'
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
+
+# Both images, by docker, podman or buildah; BUILD takes further arguments, such as a mirror of the base image.
+ENGINE  ?= $(firstword $(foreach e,docker podman buildah,$(if $(shell command -v $(e)),$(e))))
+IMAGE   ?= ghcr.io/adsmu/adsmu
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+OF_THIS = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) $(BUILD)
+images:
+	$(ENGINE) build --file images/cpu/Containerfile $(OF_THIS) --tag $(IMAGE):$(VERSION) .
+	$(ENGINE) build --file images/gpu/Containerfile $(OF_THIS) --tag $(IMAGE):$(VERSION)-gpu .
 
 # Table 1 of the paper on public corpora that lie beside the project, with the arms that could refute it. Resumes.
 table1: $(VENV)/.installed
