@@ -1,11 +1,10 @@
 """Which model may be rolled out: only one that its own evaluation let pass. Anything unclear is a refusal."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from adsmu.errors import BadInput
-from adsmu.files import digest, read_json, write_json
+from adsmu.files import digest, read_json
 
 FORMAT = 1
 
@@ -39,37 +38,6 @@ def refusals(model: str | Path, evaluation: str | Path, verdict: str) -> list[st
         if value != "pass":
             reasons.append(f"the {name}'s verdict is {value!r}, and only 'pass' is rolled out")
     return reasons
-
-
-def preflight(model: str | Path, evaluation: str | Path, outcome: str | Path, *, verdict: str) -> str:
-    """Decides on a rollout and writes down what was decided.
-
-    Args:
-        model: Model folder.
-        evaluation: evaluation.json.
-        outcome: outcome.json to write: outcome, reasons, digests.
-        verdict: The verdict that the pipeline handed on.
-
-    Returns:
-        The outcome: `skipped`, for a model that is refused and for one that no serving backend waits for.
-
-    Raises:
-        BadInput: There is no model, or the evaluation cannot be read.
-    """
-    reasons: Sequence[str] = refusals(model, evaluation, verdict)
-    admitted = not reasons
-    write_json(
-        {
-            "format": FORMAT,
-            "outcome": "skipped",
-            "admitted": admitted,
-            "reasons": ["the model is admitted, but no serving backend was named"] if admitted else reasons,
-            "model": {"digest": digest(model)},
-            "evaluation": {"digest": digest(evaluation)},
-        },
-        outcome,
-    )
-    return "skipped"
 
 
 def _text(mapping: Any, key: str) -> str | None:

@@ -38,6 +38,17 @@ class InferenceService:
         self.cluster, self.name = cluster, serving.service
         self._notes = ConfigMapRecord(cluster, f"canary-{serving.service}.traffic")
 
+    def missing_rights(self, wanted: dict[Kind, str]) -> list[str]:
+        """The rights that are missing, a sentence each: those to the InferenceService itself, and others.
+
+        Args:
+            wanted: The others: verbs of each kind.
+        """
+        missing = self.cluster.missing_rights({INFERENCE_SERVICE: "get create patch delete"}, self.name)
+        missing += self.cluster.missing_rights(wanted)
+        place = f"in namespace {self.cluster.namespace}"
+        return [f"the right to {right} {place} is missing" for right in missing]
+
     def read(self) -> Manifest | None:
         """The object; None if there is none."""
         return self.cluster.read(INFERENCE_SERVICE, self.name)

@@ -12,7 +12,6 @@ from adsmu.canary_deploy.cluster import CONFIG_MAP, Cluster, Kind, Manifest, Not
 from adsmu.canary_deploy.cluster_records import RECORD_RIGHTS
 from adsmu.canary_deploy.release import Release
 from adsmu.canary_deploy.traffic.inference import (
-    INFERENCE_SERVICE,
     MODE,
     NOBODY,
     InferenceService,
@@ -58,13 +57,8 @@ class KnativeTraffic:
     @retried
     def obstacles(self) -> list[str]:
         """What stands in a rollout's way, a sentence each."""
-        missing = self.cluster.missing_rights(
-            {INFERENCE_SERVICE: "get create patch delete"}, self.serving.service
-        )
-        missing += self.cluster.missing_rights(RIGHTS)
-        if missing:
-            place = f"in namespace {self.serving.namespace}"
-            return [f"the right to {right} {place} is missing" for right in missing]
+        if missing := self._isvc.missing_rights(RIGHTS):
+            return missing
         found = self._isvc.read()
         try:
             if found is None:

@@ -22,7 +22,6 @@ from adsmu.canary_deploy.cluster_records import RECORD_RIGHTS
 from adsmu.canary_deploy.release import Release
 from adsmu.canary_deploy.traffic.gateway import refusal
 from adsmu.canary_deploy.traffic.inference import (
-    INFERENCE_SERVICE,
     MODE,
     NOBODY,
     InferenceService,
@@ -64,13 +63,8 @@ class KServeTraffic:
     @retried
     def obstacles(self) -> list[str]:
         """What stands in a rollout's way, a sentence each."""
-        missing = self.cluster.missing_rights(
-            {INFERENCE_SERVICE: "get create patch delete"}, self.serving.service
-        )
-        missing += self.cluster.missing_rights(RIGHTS)
-        if missing:
-            place = f"in namespace {self.serving.namespace}"
-            return [f"the right to {right} {place} is missing" for right in missing]
+        if missing := self._isvc.missing_rights(RIGHTS):
+            return missing
         found = self._isvc.read()
         refused = self._refused(found)
         if found is None or refused:

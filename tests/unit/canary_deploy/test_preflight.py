@@ -2,7 +2,8 @@
 
 import pytest
 
-from adsmu.canary_deploy.preflight import preflight, refusals
+from adsmu.canary_deploy.preflight import refusals
+from adsmu.canary_deploy.roll_out import roll_out_files
 from adsmu.errors import BadInput
 from adsmu.files import digest, read_json, write_json
 
@@ -71,9 +72,16 @@ def test_an_evaluation_that_does_not_say_so_admits_nothing(tmp_path, model, valu
     assert refusals(model, written(tmp_path, value), "pass")
 
 
+def rolled_out(model, evaluation, outcome, verdict):
+    """Without a backend: the model is admitted or not, and nothing else."""
+    nowhere = {"service": "", "backend": "", "store": "", "plan": {}, "serving": {}, "trainer": ""}
+    files = model, evaluation, None, None, None, outcome, outcome.with_name("report.html")
+    return roll_out_files(*files, verdict=verdict, **nowhere)
+
+
 def test_a_refusal_is_written_down_with_its_reasons(tmp_path, model, evaluation):
     outcome = tmp_path / "outcome.json"
-    assert preflight(model, evaluation, outcome, verdict="exhausted") == "skipped"
+    assert rolled_out(model, evaluation, outcome, "exhausted") == "skipped"
     assert read_json(outcome) == {
         "format": 1,
         "outcome": "skipped",
@@ -81,11 +89,13 @@ def test_a_refusal_is_written_down_with_its_reasons(tmp_path, model, evaluation)
         "reasons": ["the pipeline's verdict is 'exhausted', and only 'pass' is rolled out"],
         "model": {"digest": digest(model)},
         "evaluation": {"digest": digest(evaluation)},
+        "override": "",
     }
+    assert "outcome.json says why" in (tmp_path / "report.html").read_text()
 
 
 def test_an_admitted_model_is_skipped_for_want_of_a_backend(tmp_path, model, evaluation):
-    assert preflight(model, evaluation, tmp_path / "outcome.json", verdict="pass") == "skipped"
+    assert rolled_out(model, evaluation, tmp_path / "outcome.json", "pass") == "skipped"
     found = read_json(tmp_path / "outcome.json")
     assert found["admitted"] is True
     assert found["reasons"] == ["the model is admitted, but no serving backend was named"]
@@ -96,5 +106,5 @@ def test_what_is_no_model_or_no_evaluation_is_bad_input(tmp_path, model, evaluat
         refusals(tmp_path / "nowhere", evaluation, "pass")
     evaluation.write_text("{")
     with pytest.raises(BadInput, match="not JSON"):
-        preflight(model, evaluation, tmp_path / "outcome.json", verdict="pass")
+        rolled_out(model, evaluation, tmp_path / "outcome.json", "pass")
     assert not (tmp_path / "outcome.json").exists()
