@@ -8,6 +8,7 @@ and the one before is pruned: which of two versions is the newest is told by a c
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,9 @@ def objects(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
     Returns:
         A Pipeline and a PipelineVersion, without a namespace.
     """
-    pipeline, *more = [each for each in yaml.safe_load_all(spec.text()) if each]
+    pipeline, *more = _documents(spec)
     info = pipeline["pipelineInfo"]
-    name, version = info["name"], version_name(spec)
+    name, version = info["name"], version_of([pipeline, *more])
     about = {"description": info["description"]} if info.get("description") else {}
     # The client looks a pipeline up by its display name.
     held = {"displayName": version, "pipelineName": name, "pipelineSpec": pipeline, **about}
@@ -47,14 +48,26 @@ def objects(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def version_name(spec: Spec) -> str:
-    """The name of a version: the pipeline's, and a digest of its content; `adsmu submit` uses the same.
+    """The name of a version of a compiled pipeline.
 
     Args:
         spec: The compiled pipeline.
     """
-    documents = [each for each in yaml.safe_load_all(spec.text()) if each is not None]
+    return version_of(_documents(spec))
+
+
+def version_of(documents: Sequence[dict[str, Any]]) -> str:
+    """The name of a version: the same content has the same name, another content another.
+
+    Args:
+        documents: The pipeline, and behind it what is for Kubernetes alone, where there is some.
+    """
     content = json.dumps(documents, sort_keys=True)
     return f"{documents[0]['pipelineInfo']['name']}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+
+def _documents(spec: Spec) -> list[dict[str, Any]]:
+    return [each for each in yaml.safe_load_all(spec.text()) if each]
 
 
 def texts(spec: Spec, folder: Path) -> dict[Path, str]:

@@ -98,7 +98,8 @@ def look_decision(found: Progress, look: dict[str, Any]) -> Decision:
         found: Where the rollout stood before.
         look: The look, as JSON.
     """
-    return _looked(found, look)[2]
+    seen = _with_look(found, look)
+    return decide(seen.plan, seen.evidence, seen.state)
 
 
 def unreadable_decision(found: Progress, reason: str) -> Decision:
@@ -196,16 +197,16 @@ def _lost(found: Progress, entry: Entry) -> Progress:
     return replace(found, share_since=None)
 
 
-def _looked(found: Progress, look: dict[str, Any]) -> tuple[Evidence, State, Decision]:
+def _with_look(found: Progress, look: dict[str, Any]) -> Progress:
     one = evidence_from_json({"strata": list(found.strata), "looks": [look]}).looks[0]
+    if one.share not in (0.0, *found.plan.steps):
+        raise BadInput(f"the share {one.share:g} is no step of the plan", file="evidence", column="share")
     evidence = replace(found.evidence, looks=(*found.evidence.looks, one))
-    state = update(found.state, one)
-    return evidence, state, decide(found.plan, evidence, state)
+    return replace(found, evidence=evidence, state=update(found.state, one), unreadable=0)
 
 
 def _look(found: Progress, entry: Entry) -> Progress:
-    evidence, state, _ = _looked(found, entry["look"])
-    return _decided(replace(found, evidence=evidence, state=state, unreadable=0), entry["decision"])
+    return _decided(_with_look(found, entry["look"]), entry["decision"])
 
 
 def _unreadable(found: Progress, entry: Entry) -> Progress:

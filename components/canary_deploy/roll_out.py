@@ -73,6 +73,7 @@ def roll_out_files(
     """
     read_plan(plan)
     reasons = refusals(model, evaluation, verdict)
+    of_model, of_evaluation = digest(model), digest(evaluation)
     admitted = not reasons or bool(override)
     result: dict[str, Any] = {"outcome": "skipped", "reasons": reasons}
     if admitted and not backend:
@@ -88,10 +89,10 @@ def roll_out_files(
         logged = labelled_requests(open_store(where.storage), where.plain_name, LOGGED)
         rows = pa.concat_tables([held_out, logged.cast(held_out.schema)])
         request = Request(
-            service=Path(service).name,
+            service=where.plain_name,
             model=Path(model),
-            digest=digest(model),
-            evaluation=digest(evaluation),
+            digest=of_model,
+            evaluation=of_evaluation,
             plan=plan,
             accuracy=float((measured["splits"]["test"] or measured["splits"]["dev"])["low"]),
             stratifier=build_stratifier(new, old, shapes),
@@ -103,7 +104,7 @@ def roll_out_files(
                 result = deploy(request, ports)
         except (LeaseLost, Overtaken) as error:
             raise StepFailed(f"another process carries the rollout on: {error}") from error
-    write_outcome(outcome, result, digest(model), digest(evaluation), admitted, override if reasons else "")
+    write_outcome(outcome, result, of_model, of_evaluation, admitted, override if reasons else "")
     entries = EvidenceLog(open_store(result["evidence"])).read() if "evidence" in result else []
     write_report(entries, report)
     return str(result["outcome"])

@@ -161,7 +161,10 @@ def _objects(exchange: Exchange) -> dict[str, Any]:
 
 
 class FixedRepository(ModelRepositoryExtension):
-    """Lets no caller load or unload a model: it is the one that the process was started with."""
+    """Lets no caller load or unload a model: it is the one that the process was started with.
+
+    KServe's server answers `NotImplementedError` with status 501, which tells a caller just that.
+    """
 
     async def load(self, model_name: str) -> None:
         """Refuses."""

@@ -1,7 +1,6 @@
 """What is submitted: a compiled pipeline, named by its content, and parameters that it takes."""
 
 import copy
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,9 +38,10 @@ class Package:
 
     @property
     def version(self) -> str:
-        """The name of this version: the same content has the same name, another content another."""
-        content = json.dumps(self.documents, sort_keys=True)
-        return f"{self.name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+        """The name of this version, as the objects in Git have it."""
+        from adsmu.pipelines.manifests import version_of
+
+        return version_of(self.documents)
 
     @property
     def inputs(self) -> dict[str, dict[str, Any]]:
