@@ -1,0 +1,1 @@
+"""Chooses which rows of production are kept, labelled or learnt from."""

@@ -1,0 +1,1 @@
+"""Decides whether to update, and records it."""

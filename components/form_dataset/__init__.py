@@ -1,0 +1,1 @@
+"""Forms the rows that an update learns from."""

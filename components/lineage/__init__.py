@@ -1,0 +1,1 @@
+"""Follows a model back to its root."""

@@ -1,0 +1,1 @@
+"""Finds what changed in production, and how much it matters."""

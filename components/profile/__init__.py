@@ -1,0 +1,1 @@
+"""Profiles of tables that can be merged, and the distances between them."""

@@ -1,0 +1,1 @@
+"""How a model is watched and updated, as one versioned file."""

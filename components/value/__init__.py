@@ -1,0 +1,1 @@
+"""What updating costs, and what it is worth."""

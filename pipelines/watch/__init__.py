@@ -1,0 +1,1 @@
+"""Watches a model, and updates it where that is worth it."""
