@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adsmu.cron import FIELDS, check_cron
 from adsmu.errors import BadInput
-from adsmu.recurring.cron import FIELDS, check_cron
 from adsmu.recurring.declared import Recurring, read_declared
 
 HEAD = "owner: nlu\nexperiment: update\nrecurring:\n"
