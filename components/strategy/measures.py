@@ -1,4 +1,4 @@
-"""What can be measured of a window, how far down the ranking it stands, and from where on it tells something."""
+"""What can be measured of a window, how much it matters, and from where on it tells something."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ LEVELS = ("outcome", "performance", "estimate", "quality", "drift", "system")
 """From what matters most to what matters least; findings are ranked in this order."""
 
 ALERTING = ("outcome", "performance", "quality")
-"""Levels that alert unless a strategy says otherwise: drift alone harms nobody, so it is recorded and opens an
-analysis, and no one is called for it."""
+"""Levels that alert unless a strategy says otherwise: drift alone harms nobody, so it is recorded and opens
+an analysis, and no one is called for it."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,13 @@ MEASURES: dict[str, Measure] = {
     "ks": Measure("drift", 0.1, debug=True),
     "kl": Measure("drift", 0.1, debug=True),
 }
-"""By name. PSI of two equal normal distributions that lie d standard deviations apart is d², W1 is d: thresholds
-of .25 and .5 tell the same shift."""
+"""By name. Of two normal distributions of one width, d standard deviations apart, PSI is d² and W1 is d:
+thresholds of .25 and .5 tell the same shift."""
 
 P_VALUES = ("p", "p_value", "pvalue", "p-value", "alpha", "significance")
 """Keys and names by which a threshold on a p-value is asked for, and refused."""
+
+P_VALUE_RULE = (
+    "a threshold on a p-value is not taken: with rows enough any shift is significant; name a measure of its "
+    "size, such as psi or w1"
+)

@@ -26,7 +26,7 @@ def check_rule(rule: Any, depth: int = 0) -> None:
         return
     if depth >= DEEPEST:
         raise BadInput(f"more than {DEEPEST} rules inside each other")
-    if not isinstance(rule, dict) or len(rule) != 1 or not (key := next(iter(rule))) in ("any", "all", "not"):
+    if not isinstance(rule, dict) or len(rule) != 1 or (key := next(iter(rule))) not in ("any", "all", "not"):
         raise BadInput(f"must be a name, or one of any, all, not with what it holds, not {rule!r}")
     if key == "not":
         check_rule(rule[key], depth + 1)
