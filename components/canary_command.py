@@ -20,6 +20,7 @@ from adsmu.canary_deploy.records import Conflict, Record
 from adsmu.canary_deploy.schedule import GATES
 from adsmu.canary_deploy.traffic.port import TrafficRefused
 from adsmu.errors import EXIT_FAULT, BadInput, StepFailed, StoreUnavailable
+from adsmu.terminal import printable
 
 app = typer.Typer(
     name="canary", help="See and steer a rollout; recompute its decisions.", no_args_is_help=True
@@ -56,7 +57,7 @@ def status(
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in _standing(value, held or {}):
-        table.add_row(name, Text(_printable(text)))
+        table.add_row(name, Text(printable(text)))
     _console.print(table)
 
 
@@ -238,10 +239,5 @@ def _said(text: str, option: str) -> str:
     return text
 
 
-def _printable(text: str) -> str:
-    """Text without what a terminal would act on."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
-
-
 def _tell(line: str) -> None:
-    _console.print(_printable(line), highlight=False, markup=False, soft_wrap=True)
+    _console.print(printable(line), highlight=False, markup=False, soft_wrap=True)

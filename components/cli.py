@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from adsmu import __version__, canary_command, recurring_command, submit_command
+from adsmu import __version__, canary_command, recurring_command, strategy_command, submit_command
 from adsmu.errors import EXIT_BAD_INPUT, EXIT_EXHAUSTED, EXIT_FAULT, EXIT_PASS, BadInput, StepFailed
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.add_typer(canary_command.app)
 app.add_typer(submit_command.app)
 app.add_typer(recurring_command.app)
+app.add_typer(strategy_command.app)
 _console = Console()
 _errors = Console(stderr=True)
 

@@ -16,6 +16,7 @@ from adsmu.errors import EXIT_FAULT
 from adsmu.recurring.declared import read_declared
 from adsmu.recurring.difference import Difference
 from adsmu.submit_command import AsJson, Host, Namespace
+from adsmu.terminal import printable
 
 if TYPE_CHECKING:
     from adsmu.recurring.server import Server
@@ -75,7 +76,7 @@ def status(file: File, host: Host = "", namespace: Namespace = "", as_json: AsJs
         heads = {"name": "name", "enabled": "enabled", "declared": "as declared", "last": "last run"}
         table = Table(*heads.values(), box=box.SIMPLE_HEAD, pad_edge=False)
         for row in rows:
-            table.add_row(*(Text(_printable(str(row[key]))) for key in heads))
+            table.add_row(*(Text(printable(str(row[key]))) for key in heads))
         _console.print(table)
         for line in found.refusals:
             _tell(line)
@@ -124,9 +125,4 @@ def _show(found: Difference) -> None:
 
 
 def _tell(line: str) -> None:
-    _console.print(_printable(line), highlight=False, markup=False, soft_wrap=True)
-
-
-def _printable(text: str) -> str:
-    """Text without what a terminal would act on."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    _console.print(printable(line), highlight=False, markup=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from adsmu.errors import EXIT_EXHAUSTED, EXIT_PASS, StepFailed
+from adsmu.terminal import printable
 
 if TYPE_CHECKING:
     from adsmu.submit.server import Server
@@ -135,7 +136,7 @@ def runs(
     for row in found:
         table.add_row(
             row.run,
-            Text(_printable(row.name)),
+            Text(printable(row.name)),
             f"{row.began:%Y-%m-%d %H:%M}",
             row.state.lower(),
             row.verdict or "-",
@@ -183,10 +184,5 @@ def _print_json(value: Any) -> None:
     _console.print_json(json.dumps(value, ensure_ascii=False), indent=2)
 
 
-def _printable(text: str) -> str:
-    """Text without what a terminal would act on."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
-
-
 def _tell(line: str) -> None:
-    _console.print(_printable(line), highlight=False, markup=False, soft_wrap=True)
+    _console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
