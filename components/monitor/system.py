@@ -1,0 +1,87 @@
+"""What the machines did: the highest use of cpu and memory against their limits, and how requests fared."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from adsmu.errors import BadInput
+from adsmu.monitor.figures import Figure, figure
+from adsmu.strategy import Signal
+
+SCHEMA = pa.schema(
+    [
+        pa.field("time", pa.timestamp("us", tz="UTC")),
+        pa.field("pod", pa.string()),
+        pa.field("metric", pa.string()),
+        pa.field("value", pa.float64()),
+        pa.field("limit", pa.float64()),
+    ]
+)
+"""One row a reading. `metric` is cpu (cores), memory (bytes), seconds (to answer a request) or errors (share
+of requests that failed); `limit`, of cpu and memory, is what the pod may use, null where it may use
+anything."""
+
+
+def read_system(path: str | Path) -> pa.Table:
+    """Reads the system's readings.
+
+    Args:
+        path: A Parquet file with the columns of `SCHEMA`; others are left out.
+
+    Returns:
+        The rows.
+
+    Raises:
+        BadInput: The file is missing or not Parquet, a column is missing or of another type, or a reading of
+            cpu or memory has a limit that is not above 0.
+    """
+    if not Path(path).is_file():
+        raise BadInput("no such file", file=path)
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise BadInput(f"not a readable Parquet file: {str(error).splitlines()[0]}", file=path) from error
+    for name in SCHEMA.names:
+        if name not in table.column_names:
+            raise BadInput("the column is missing", file=path, column=name)
+    try:
+        table = table.select(SCHEMA.names).cast(SCHEMA)
+    except pa.ArrowException as error:
+        raise BadInput(f"is not of the table's types: {str(error).splitlines()[0]}", file=path) from error
+    wrong = pc.fill_null(pc.less_equal(table["limit"], 0.0), False).to_numpy()
+    if wrong.any():
+        raise BadInput("a number above 0 is needed", file=path, row=int(wrong.argmax()) + 1, column="limit")
+    return table
+
+
+def system(name: str, signal: Signal, readings: pa.Table) -> list[Figure]:
+    """The highest reading of a metric, over all pods.
+
+    Args:
+        name: The signal's name.
+        signal: A signal whose measure is a metric of `SCHEMA`.
+        readings: The window's readings.
+
+    Returns:
+        One figure: of cpu and memory as a share of the limit. None where there is no reading with a limit.
+    """
+    rows = readings.filter(pc.equal(readings["metric"], signal.measure))
+    values, unit = rows["value"], ""
+    if signal.measure in ("cpu", "memory"):
+        values, unit = pc.divide(rows["value"], rows["limit"]), " of its limit"
+    if (highest := pc.max(values).as_py()) is None:
+        return []
+    at = rows.slice(pc.index(values, highest).as_py(), 1).to_pylist()[0]
+    return [
+        figure(
+            name,
+            signal,
+            value=highest,
+            rows=max(len(rows), signal.minimum_rows),  # readings, not rows of the model
+            beyond=highest > signal.threshold,
+            text=f"{signal.measure} of {at['pod']} reached {highest:.3g}{unit} at {at['time']:%Y-%m-%d %H:%M};"
+            f" at most {signal.threshold:.3g} is wanted",
+        )
+    ]

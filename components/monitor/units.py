@@ -1,0 +1,91 @@
+"""A column that comes in another unit than before: an affine change that a known conversion undoes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+SHARES = np.arange(0.005, 1, 0.01)
+"""Where two distributions are compared: the middles of hundredths."""
+
+FAR = 1.5
+"""How far a column must have moved, in standard deviations of the reference, to be looked at: less is
+drift."""
+
+NEAR = 1.5
+"""How near it must lie to the reference once the change is undone: the shape must fit as well."""
+
+FACTORS = {
+    "a share to percent": 100.0,
+    "units to thousandths": 1_000.0,
+    "units to millionths": 1_000_000.0,
+    "hours to minutes, or minutes to seconds": 60.0,
+    "hours to seconds": 3_600.0,
+    "days to hours": 24.0,
+    "metres to feet": 3.28084,
+    "metres a second to kilometres an hour": 3.6,
+    "gallons to litres": 3.78541,
+}
+"""Conversions that multiply; each is tried backward too. Smaller factors (miles to kilometres, pounds to
+kilograms) are left out: seasons move columns as far. What lies outside the contract's range is found all the
+same."""
+
+CONVERSIONS: dict[str, tuple[float, float]] = {
+    "degrees Celsius to Fahrenheit": (1.8, 32.0),
+    "degrees Fahrenheit to Celsius": (1 / 1.8, -32 / 1.8),
+    "degrees Celsius to kelvin": (1.0, 273.15),
+    "kelvin to degrees Celsius": (1.0, -273.15),
+    **{name: (factor, 0.0) for name, factor in FACTORS.items()},
+    **{f"{name}, backward": (1 / factor, 0.0) for name, factor in FACTORS.items()},
+}
+"""By name: what the value is multiplied by, and what is added then."""
+
+
+@dataclass(frozen=True)
+class UnitChange:
+    """A conversion that explains how a column moved.
+
+    Attributes:
+        name: The conversion.
+        undone: Part of the distance to the reference that undoing it takes away.
+    """
+
+    name: str
+    undone: float
+
+
+def unit_change(reference: ArrayLike, current: ArrayLike) -> UnitChange | None:
+    """Finds the conversion that brings a column back to its reference.
+
+    Distances are W1, the mean distance between quantiles of the same share (Vallender 1974, "Calculation of
+    the Wasserstein distance between probability distributions on the line"), in standard deviations of the
+    reference. A conversion explains a column that is `FAR` when undoing it leaves it `NEAR`.
+
+    Args:
+        reference: Quantiles of the reference at `SHARES`.
+        current: Quantiles of the window at the same shares.
+
+    Returns:
+        The conversion that takes the largest part away; None: none explains it. On two years of weather by
+        the month no season takes three quarters away, and degrees in the wrong unit always do.
+
+    >>> celsius = np.linspace(-5, 15, 100)
+    >>> found = unit_change(celsius, 1.8 * (celsius + 2) + 32)
+    >>> found.name, round(found.undone, 2)
+    ('degrees Celsius to Fahrenheit', 0.95)
+    >>> unit_change(celsius, celsius + 5) is None
+    True
+    """
+    before, now = np.asarray(reference, dtype=float), np.asarray(current, dtype=float)
+    spread = before.std()
+    if not spread > 0 or not np.isfinite(now).all():
+        return None
+    far = np.abs(now - before).mean() / spread
+    if far < FAR:
+        return None
+    left = {
+        name: np.abs((now - add) / times - before).mean() / spread
+        for name, (times, add) in CONVERSIONS.items()
+    }
+    best = min(left, key=left.__getitem__)
+    return UnitChange(best, float(1 - left[best] / far)) if left[best] <= NEAR else None
