@@ -112,10 +112,10 @@ def replay(
     report: Annotated[Path | None, typer.Option(help="A page about the rollout to write.")] = None,
 ) -> None:
     """Recompute every decision of a rollout: exit 0 when all follow, 1 when one does not, 2 for damage."""
-    from adsmu.canary_deploy.evidence import EvidenceLog
     from adsmu.canary_deploy.report.page import write_report
     from adsmu.canary_deploy.report.story import gather
     from adsmu.store import open_store
+    from adsmu.store.evidence import EvidenceLog
 
     if "://" not in evidence and not Path(evidence).is_dir():
         raise BadInput("no such folder", file=evidence)

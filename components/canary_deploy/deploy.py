@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from adsmu.canary_deploy.evidence import EvidenceLog
 from adsmu.canary_deploy.lease import LeaseLost
 from adsmu.canary_deploy.preflight import FORMAT
 from adsmu.canary_deploy.progress import Progress, progress
@@ -16,6 +15,7 @@ from adsmu.canary_deploy.rollout import Ports, Request, Rollout
 from adsmu.canary_deploy.schedule import read_plan
 from adsmu.errors import BadInput, StepFailed
 from adsmu.files import write_json
+from adsmu.store.evidence import EvidenceLog
 
 TINY = 1e-9
 """How far a share may be from a multiple by rounding."""

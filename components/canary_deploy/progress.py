@@ -9,11 +9,11 @@ from itertools import pairwise
 from typing import Any
 
 from adsmu.canary_deploy.decide import Action, Decision, decide
-from adsmu.canary_deploy.evidence import Entry, to_bytes
 from adsmu.canary_deploy.plan import Evidence, Plan, evidence_from_json, to_json
 from adsmu.canary_deploy.schedule import Schedule, read_plan
 from adsmu.canary_deploy.state import State, begin, others_in, update
 from adsmu.errors import BadInput
+from adsmu.store.evidence import Entry, to_bytes
 
 OUTCOMES = {"promote": "promoted", "roll_back": "rolled_back", "inconclusive": "inconclusive"}
 

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adsmu.canary_deploy.deploy import deploy, finalise, unfinished, write_outcome
-from adsmu.canary_deploy.evidence import EvidenceLog, Overtaken
 from adsmu.canary_deploy.lease import LeaseLost
 from adsmu.canary_deploy.observe import ROWS, labelled_requests
 from adsmu.canary_deploy.preflight import refusals
@@ -20,6 +19,7 @@ from adsmu.data.schema import read_utterances
 from adsmu.errors import BadInput, StepFailed
 from adsmu.files import digest
 from adsmu.store import open_store
+from adsmu.store.evidence import EvidenceLog, Overtaken
 from adsmu.stratify.assign import build_stratifier
 
 LOGGED = 5000

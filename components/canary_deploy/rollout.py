@@ -19,7 +19,6 @@ import numpy as np
 import pyarrow as pa
 
 from adsmu.canary_deploy import progress
-from adsmu.canary_deploy.evidence import Entry, EvidenceLog
 from adsmu.canary_deploy.grouping import Grouping, grouped
 from adsmu.canary_deploy.lease import Lease
 from adsmu.canary_deploy.observe import Observer
@@ -31,6 +30,7 @@ from adsmu.canary_deploy.release import crown, register, registered_stratifier, 
 from adsmu.canary_deploy.traffic import port
 from adsmu.errors import BadInput, StoreUnavailable
 from adsmu.store import Store
+from adsmu.store.evidence import Entry, EvidenceLog
 from adsmu.stratify.assign import Stratifier
 
 STRANGE = 0.001

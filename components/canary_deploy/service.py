@@ -14,7 +14,6 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from adsmu.canary_deploy.traffic.local import LocalTraffic
 
-from adsmu.canary_deploy.evidence import Overtaken
 from adsmu.canary_deploy.lease import Lease, LeaseLost
 from adsmu.canary_deploy.places import in_folder, in_namespace
 from adsmu.canary_deploy.release import crown, register
@@ -23,6 +22,7 @@ from adsmu.canary_deploy.traffic.port import Traffic
 from adsmu.errors import BadInput
 from adsmu.image import IMAGE
 from adsmu.store import open_store
+from adsmu.store.evidence import Overtaken
 
 BACKENDS = ("local", "gateway", "kserve", "knative")
 

@@ -8,12 +8,12 @@ import time
 import pytest
 from commands import adsmu, command, options
 
-from adsmu.canary_deploy.evidence import EvidenceLog
 from adsmu.canary_deploy.places import in_folder
 from adsmu.canary_deploy.progress import replay
 from adsmu.canary_deploy.release import champions
 from adsmu.files import digest, read_json
 from adsmu.store import open_store
+from adsmu.store.evidence import EvidenceLog
 
 PLAN = {
     "steps": "[0.25,1.0]", "look_seconds": 2, "settle_seconds": 1.5, "label_seconds": 0.5, "min_requests": 20,

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from adsmu import canary_command
 from adsmu.canary_deploy import places
 from adsmu.canary_deploy.deploy import deploy
-from adsmu.canary_deploy.evidence import to_bytes
 from adsmu.canary_deploy.records import FileRecord
 from adsmu.errors import BadInput, StepFailed
+from adsmu.store.evidence import to_bytes
 
 sys.path.insert(0, str(Path(__file__).parent / "canary_deploy"))
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 from markupsafe import Markup
 
-from adsmu.canary_deploy.evidence import Entry, to_bytes
 from adsmu.canary_deploy.report import drawing, figures, words
 from adsmu.canary_deploy.report.story import MALFORMED, gather
 from adsmu.errors import BadInput
 from adsmu.files import written_whole
+from adsmu.store.evidence import Entry, to_bytes
 from adsmu.stratified_evaluate.report import change, rate
 
 FOLDER = Path(__file__).parent

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from adsmu.canary_deploy.evidence import Entry
 from adsmu.canary_deploy.plan import Look
 from adsmu.canary_deploy.progress import Progress, after, look_decision, replay
 from adsmu.canary_deploy.state import observed
 from adsmu.errors import BadInput
+from adsmu.store.evidence import Entry
 
 CANDIDATE, CHAMPION = 0, 1
 

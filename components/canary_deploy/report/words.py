@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from adsmu.canary_deploy.evidence import Entry
 from adsmu.canary_deploy.plan import Plan, to_json
 from adsmu.canary_deploy.report.story import Story
 from adsmu.canary_deploy.state import others_in
+from adsmu.store.evidence import Entry
 from adsmu.stratified_evaluate.report import change, rate
 
 PHASES = {

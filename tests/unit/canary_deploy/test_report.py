@@ -13,7 +13,6 @@ from simulated import World, ports
 
 from adsmu.canary_deploy import rollout as module
 from adsmu.canary_deploy.deploy import deploy
-from adsmu.canary_deploy.evidence import EvidenceLog
 from adsmu.canary_deploy.plan import Pairs
 from adsmu.canary_deploy.progress import after, look_decision, replay
 from adsmu.canary_deploy.report.drawing import BOTTOM, LEFT, RIGHT, TOP, Scale, elapsed, ramp, steps
@@ -21,6 +20,7 @@ from adsmu.canary_deploy.report.page import render_report, write_report
 from adsmu.canary_deploy.report.words import e_value, order
 from adsmu.errors import BadInput
 from adsmu.store import open_store
+from adsmu.store.evidence import EvidenceLog
 
 HOSTILE = '"><script>alert("{title}")</script><img src=x onerror=alert(1)>'
 WORSE = {"champion": (0.9, 0.9, 0.9), "candidate": (0.9, 0.6, 0.9)}

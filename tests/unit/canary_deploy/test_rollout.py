@@ -14,7 +14,6 @@ from simulated import STRATIFIER, WORDS, Fault, Killed, World, ports
 
 from adsmu.canary_deploy import rollout as module
 from adsmu.canary_deploy.deploy import deploy, finalise
-from adsmu.canary_deploy.evidence import EvidenceLog, Overtaken
 from adsmu.canary_deploy.lease import LeaseLost
 from adsmu.canary_deploy.observe import labelled_requests
 from adsmu.canary_deploy.plan import Pairs
@@ -24,6 +23,7 @@ from adsmu.canary_deploy.release import champions
 from adsmu.canary_deploy.rollout import Rollout
 from adsmu.canary_deploy.traffic.port import TrafficRefused
 from adsmu.errors import BadInput, StepFailed
+from adsmu.store.evidence import EvidenceLog, Overtaken
 
 OLD = "sha256:" + "c" * 64
 WORSE = {"champion": (0.9, 0.9, 0.9), "candidate": (0.9, 0.55, 0.9)}

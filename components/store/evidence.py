@@ -1,8 +1,8 @@
-"""The evidence of a rollout: what happened, entry by entry, created once and never changed.
+"""Evidence: what happened, or was decided, entry by entry, created once and never changed.
 
 Each entry names the digest of the one before it, so one that was changed, cut short, or lost from among the
 others is found. One that is taken off the end is not: a rollout that ended says so in its last entry.
-All else that is known of a rollout follows from its entries: `progress.py` says how.
+All else that is known of a rollout, or of what was decided about a model, follows from its entries.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ class Overtaken(Exception):
 
 
 class EvidenceLog:
-    """The entries of one rollout.
+    """The entries of one rollout, or about one model.
 
     Args:
         store: The folder that holds them and nothing else.
