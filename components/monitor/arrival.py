@@ -180,7 +180,7 @@ def dropped(
     begin: datetime,
     end: datetime,
     usual: Sequence[float],
-) -> tuple[list[Figure], float]:
+) -> list[Figure]:
     """The share of hours, or of days, of a window without any row, above what is usual.
 
     Args:
@@ -192,11 +192,10 @@ def dropped(
         usual: The share of hours with rows in each earlier window.
 
     Returns:
-        One figure, and the share of hours with rows in this window.
+        One figure.
     """
     hours, days = (_filled(rows, begin, end, length) for length in (HOUR, DAY))
-    present = float(hours.mean())
-    by_hour = float(np.median(usual)) >= HOURLY if len(usual) else present >= HOURLY
+    by_hour = float(np.median(usual) if len(usual) else hours.mean()) >= HOURLY
     filled, unit = (hours, "hour") if by_hour else (days, "day")
     empty = float(1 - filled.mean())
     normal = float(1 - np.median(usual)) if by_hour and len(usual) else 0.0
@@ -205,17 +204,23 @@ def dropped(
     text = f"{int((~filled).sum()):,} of {len(filled):,} {unit}s have no row"
     if longest:
         text += f", the longest gap is {longest:,} {unit}s from {begin + length * first:%Y-%m-%d %H:%M}"
-    made = figure(
-        name,
-        signal,
-        value=max(empty - normal, 0.0),
-        rows=len(rows),
-        beyond=empty - normal > signal.threshold,
-        text=f"{text}; {100 * normal:.1f} % is usual",
-        blocks=True,
-        times=((begin + length * first).isoformat(), (begin + length * (first + longest)).isoformat()),
-    )
-    return [made], present
+    return [
+        figure(
+            name,
+            signal,
+            value=max(empty - normal, 0.0),
+            rows=len(rows),
+            beyond=empty - normal > signal.threshold,
+            text=f"{text}; {100 * normal:.1f} % is usual",
+            blocks=True,
+            times=((begin + length * first).isoformat(), (begin + length * (first + longest)).isoformat()),
+        )
+    ]
+
+
+def present_hours(rows: pa.Table, begin: datetime, end: datetime) -> float:
+    """The share of a window's hours that have rows."""
+    return float(_filled(rows, begin, end, HOUR).mean())
 
 
 def _filled(rows: pa.Table, begin: datetime, end: datetime, length: timedelta) -> np.ndarray:

@@ -18,8 +18,8 @@ FEWEST = 20
 """Calibration rows of a bin: with fewer there are fewer bins."""
 
 BLIND = (
-    "estimated from the confidence of the answers: blind to concept change, where answers stay as confident and"
-    " are wrong more often; only labels show that"
+    "estimated from the confidence of the answers: blind to concept change, where answers stay as confident"
+    " and are wrong more often; only labels show that"
 )
 
 
@@ -118,9 +118,10 @@ def estimate(
         pc.equal(known["prediction"], known["label"]).to_numpy(),
         confidence,
     )
+    bounds = f"{100 * found.low:.1f} to {100 * found.high:.1f} %"
     text = (
-        f"{name.replace('_', ' ')} is {100 * found.value:.1f} % ({100 * found.low:.1f} to"
-        f" {100 * found.high:.1f} %) on {len(scored):,} rows, by {found.calibration_rows:,} labelled ones; {BLIND}"
+        f"{name.replace('_', ' ')} is {100 * found.value:.1f} % ({bounds}) on {len(scored):,} rows, by"
+        f" {found.calibration_rows:,} labelled ones; {BLIND}"
     )
     return [
         figure(

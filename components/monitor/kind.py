@@ -9,15 +9,15 @@ PATIENCE = 2
 """Drifted windows after which a drift no longer counts as possibly temporary."""
 
 STEP = 0.75
-"""The part of a shift that falls within two windows if sudden. A change amid a window spreads over two
+"""Part of a shift that falls within two windows when it is sudden. A change amid a window spreads over two
 steps; one that takes three windows or more leaves at most two thirds to any two of them."""
 
 MATCH = 0.5
 """How near the window one cycle ago is, beside the farthest part of the cycle, when a drift is periodic."""
 
 SAME = 0.1
-"""How much farther than at the best lag windows may be at a shorter one that counts as the period: two periods
-match as well as one."""
+"""How much farther apart than at the best lag windows may lie at a shorter one that is taken for the period
+all the same: two periods match as well as one."""
 
 PAIRS = 3
 """Pairs of windows one cycle apart that a period must be seen in, unless a cycle is shorter."""

@@ -81,7 +81,7 @@ def system(name: str, signal: Signal, readings: pa.Table) -> list[Figure]:
             value=highest,
             rows=max(len(rows), signal.minimum_rows),  # readings, not rows of the model
             beyond=highest > signal.threshold,
-            text=f"{signal.measure} of {at['pod']} reached {highest:.3g}{unit} at {at['time']:%Y-%m-%d %H:%M};"
-            f" at most {signal.threshold:.3g} is wanted",
+            text=f"{signal.measure} of {at['pod']} reached {highest:.3g}{unit} at"
+            f" {at['time']:%Y-%m-%d %H:%M}; at most {signal.threshold:.3g} is wanted",
         )
     ]

@@ -1,9 +1,15 @@
 """A column that comes in another unit than before: an affine change that a known conversion undoes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from adsmu.monitor.figures import Figure, figure
+from adsmu.profile.columns import Numeric
+from adsmu.profile.profiles import Profile
+from adsmu.strategy import Signal
 
 SHARES = np.arange(0.005, 1, 0.01)
 """Where two distributions are compared: the middles of hundredths."""
@@ -89,3 +95,48 @@ def unit_change(reference: ArrayLike, current: ArrayLike) -> UnitChange | None:
     }
     best = min(left, key=left.__getitem__)
     return UnitChange(best, float(1 - left[best] / far)) if left[best] <= NEAR else None
+
+
+def units(
+    name: str, signal: Signal, current: Profile, references: Sequence[Profile], watched: Sequence[str]
+) -> list[Figure]:
+    """Looks for columns that came in another unit than in any of the references.
+
+    Args:
+        name: The signal's name.
+        signal: A signal of a change of unit.
+        current: The window's profile.
+        references: Profiles of healthy times; that of the window before is the best, its season is alike.
+        watched: The columns that are looked at.
+
+    Returns:
+        A figure for each column that a conversion explains.
+    """
+    found = []
+    for column in signal.columns or watched:
+        now = current.columns.get(column)
+        befores = [each.columns.get(column) for each in references]
+        if not isinstance(now, Numeric) or not now.weight:
+            continue
+        changes = [
+            unit_change(before.distribution.quantiles(SHARES), now.distribution.quantiles(SHARES))
+            for before in befores
+            if isinstance(before, Numeric) and before.weight
+        ]
+        best = max((each for each in changes if each), key=lambda each: each.undone, default=None)
+        if best is None:
+            continue
+        found.append(
+            figure(
+                name,
+                signal,
+                column=column,
+                value=best.undone,
+                rows=round(now.effective_rows),
+                beyond=best.undone > signal.threshold,
+                text=f"{column}: looks as if its unit changed: undoing {best.name} takes away"
+                f" {100 * best.undone:.0f} % of the distance to what is usual",
+                blocks=True,
+            )
+        )
+    return found

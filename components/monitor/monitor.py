@@ -1,0 +1,283 @@
+"""One window looked at from outcome down to system, from files to files."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from adsmu.errors import BadInput
+from adsmu.files import digest, write_json, written_whole
+from adsmu.monitor import arrival
+from adsmu.monitor.conditions import cohorts, within
+from adsmu.monitor.contract import check_contract, rules
+from adsmu.monitor.drifts import drifts, with_kinds
+from adsmu.monitor.estimate import estimate
+from adsmu.monitor.figures import Figure
+from adsmu.monitor.findings import FORMAT, Window, as_json, measured
+from adsmu.monitor.history import Compared, Earlier, past_series, persisted, read_history, references
+from adsmu.monitor.labels import answered, judged, newest_model
+from adsmu.monitor.outcome import outcome, outcomes
+from adsmu.monitor.performance import performance
+from adsmu.monitor.report import render_report
+from adsmu.monitor.system import read_system, system
+from adsmu.monitor.units import units
+from adsmu.profile.file import read_profile
+from adsmu.profile.observations import RESERVED, read_observations
+from adsmu.profile.profiles import Profile
+from adsmu.strategy import Signal, Strategy, read_strategy
+from adsmu.strategy.times import moment
+
+ANSWERS = ("prediction", "score")
+"""Reserved columns that are watched like features."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a window is looked at with.
+
+    Attributes:
+        rows: All observations that are known: the window's, and earlier ones whose labels came late.
+        profile: The window's profile.
+        validation: Labelled observations that the model was evaluated on, or None.
+        validation_profile: Their profile, or None.
+        history: Earlier windows, in order of time.
+        readings: Readings of the system, or None.
+    """
+
+    rows: pa.Table
+    profile: Profile
+    validation: pa.Table | None = None
+    validation_profile: Profile | None = None
+    history: Sequence[Earlier] = ()
+    readings: pa.Table | None = None
+
+
+def monitor_files(
+    observations: str | Path,
+    profile: str | Path,
+    strategy: str | Path,
+    *,
+    begin: str,
+    end: str,
+    findings: str | Path,
+    report: str | Path,
+    labels: str | Path | None = None,
+    validation: str | Path | None = None,
+    validation_profile: str | Path | None = None,
+    history: str | Path | None = None,
+    readings: str | Path | None = None,
+) -> dict[str, Any]:
+    """Looks at a window and writes what was found, and a page of it.
+
+    Args:
+        observations: Observations, Parquet: the window's rows, and earlier ones whose labels came late.
+        profile: The profile of the window's rows.
+        strategy: The strategy, YAML.
+        begin: When the window begins, ISO 8601.
+        end: When it ends.
+        findings: The `findings.json` to write.
+        report: The page to write.
+        labels: Late labels, Parquet, or None.
+        validation: Labelled observations that the model was evaluated on, or None.
+        validation_profile: Their profile, or None.
+        history: A folder of earlier windows, each a folder with `profile.parquet` and `findings.json`; or
+            None.
+        readings: Readings of the system, Parquet, or None.
+
+    Returns:
+        The content of `findings.json`.
+
+    Raises:
+        BadInput: An input breaks a rule; nothing is written.
+    """
+    plan = read_strategy(strategy)
+    try:
+        window = Window(moment(begin), moment(end))
+    except ValueError as error:
+        raise BadInput(str(error), file="begin, end") from error
+    given = Given(
+        rows=read_observations(observations, labels),
+        profile=read_profile(profile),
+        validation=read_observations(validation) if validation else None,
+        validation_profile=read_profile(validation_profile) if validation_profile else None,
+        history=read_history(history, window) if history else (),
+        readings=read_system(readings) if readings else None,
+    )
+    rows = int(within(given.rows, "time", window.begin, window.end).sum())
+    if given.profile.rows != rows:
+        raise BadInput(f"is of {given.profile.rows:,} rows, the window has {rows:,}", file=profile)
+    result = monitor(given, plan, window)
+    result["inputs"] = {"observations": digest(observations), "profile": digest(profile)}
+    page = render_report(result, plan.name)
+    with written_whole(report) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    write_json(result, findings)
+    return result
+
+
+def monitor(given: Given, strategy: Strategy, window: Window) -> dict[str, Any]:
+    """Looks at a window.
+
+    Args:
+        given: What it is looked at with.
+        strategy: The strategy.
+        window: The window.
+
+    Returns:
+        The content of `findings.json`, without `inputs`.
+
+    Raises:
+        BadInput: What the strategy names is not there.
+    """
+    rows = given.rows.filter(pa.array(within(given.rows, "time", window.begin, window.end)))
+    compared = references(strategy.reference, window, given.history, given.validation_profile)
+    series = _series(rows, strategy, window, given.history)
+    figures = [
+        *_answers(rows, given, strategy, window),
+        *_quality(rows, given, strategy, compared),
+        *_arrival(rows, given, strategy, window, series["rows"]),
+        *_drift(given, strategy, compared),
+        *_system(given, strategy, window),
+    ]
+    found = [each for each in figures if each.beyond and _lasting(each, given.history, strategy)]
+    return {
+        "format": FORMAT,
+        "strategy": strategy.digest,
+        "window": {
+            "from": window.begin.isoformat(),
+            "to": window.end.isoformat(),
+            "rows": len(rows),
+            "hours": arrival.present_hours(rows, window.begin, window.end),
+        },
+        "reference": {"kind": strategy.reference.kind, "compared": [each.as_json() for each in compared]},
+        **as_json(found, window),
+        "figures": [measured(each) for each in figures],
+        "series": {name: _steps(each) for name, each in series.items()},
+    }
+
+
+def _answers(rows: pa.Table, given: Given, strategy: Strategy, window: Window) -> list[Figure]:
+    """Outcome, performance and label-free estimate."""
+    model = newest_model(given.rows, window.end)
+    labelled = judged(given.rows, model, window.begin, window.end)
+    groups = cohorts(strategy.cohorts, labelled)
+    validation = None if given.validation is None else answered(given.validation)
+    calibration = judged(given.rows, model, None, window.begin) if validation is None else validation
+    found = []
+    for name, signal in _signals(strategy, "outcome").items():
+        found += outcome(name, signal, rows, strategy.confidence)
+    for name, signal in _signals(strategy, "performance").items():
+        found += performance(name, signal, labelled, groups, strategy.confidence, validation)
+    for name, signal in _signals(strategy, "estimate").items():
+        found += estimate(name, signal, rows, calibration, strategy.confidence)
+    return found
+
+
+def _quality(rows: pa.Table, given: Given, strategy: Strategy, compared: Sequence[Compared]) -> list[Figure]:
+    """What the values of the window's rows break."""
+    signals = _signals(strategy, "quality")
+    reference = compared[0].profile if compared else given.validation_profile
+    watched = [name for name in _watched(strategy, reference) if name not in strategy.columns.projections]
+    found = []
+    if len(rows):
+        kept = rules(reference, strategy.columns.contract, watched)
+        found = check_contract(rows, kept, signals, strategy.confidence)
+    latest = [each.profile for each in given.history if each.healthy][-1:]
+    profiles = [*([reference] if reference else []), *latest]
+    for name, signal in signals.items():
+        if signal.measure == "unit_change":
+            found += units(name, signal, given.profile, profiles, watched)
+    return found
+
+
+def _arrival(
+    rows: pa.Table, given: Given, strategy: Strategy, window: Window, volume: arrival.Series
+) -> list[Figure]:
+    """Whether the rows that were due came."""
+    known = within(given.rows, "time", datetime.min.replace(tzinfo=UTC), window.end)
+    newest = pc.max(given.rows["time"].filter(pa.array(known))).as_py()
+    usual = [each.findings["window"]["hours"] for each in given.history]
+    found = []
+    for name, signal in _signals(strategy, "quality").items():
+        if signal.measure == "volume":
+            found += arrival.volume(name, signal, volume)
+        elif signal.measure == "staleness":
+            found += arrival.staleness(name, signal, rows, newest, window.begin, window.end)
+        elif signal.measure == "dropped":
+            found += arrival.dropped(name, signal, rows, window.begin, window.end, usual)
+    return found
+
+
+def _drift(given: Given, strategy: Strategy, compared: Sequence[Compared]) -> list[Figure]:
+    """How far the columns lie from each reference, and of the first which kind of drift that is."""
+    signals = _signals(strategy, "drift")
+    series = [*(each.profile for each in given.history if each.healthy), given.profile]
+    found: list[Figure] = []
+    for each in compared:
+        watched = _watched(strategy, each.profile)
+        figures = drifts(signals, each.name, each.profile, given.profile, watched)
+        if each is compared[0]:
+            figures = with_kinds(figures, series, each.profile, each.name, watched, signals)
+        found += figures
+    return found
+
+
+def _system(given: Given, strategy: Strategy, window: Window) -> list[Figure]:
+    if given.readings is None:
+        return []
+    readings = given.readings.filter(pa.array(within(given.readings, "time", window.begin, window.end)))
+    return [
+        found
+        for name, signal in _signals(strategy, "system").items()
+        for found in system(name, signal, readings)
+    ]
+
+
+def _series(
+    rows: pa.Table, strategy: Strategy, window: Window, history: Sequence[Earlier]
+) -> dict[str, arrival.Series]:
+    """Day by day, and where it was expected: how many rows there were, and the mean of each outcome."""
+    values: dict[str, np.ndarray | None] = {"rows": None}
+    for signal in _signals(strategy, "outcome").values():
+        values[signal.columns[0]] = outcomes(rows, signal.columns[0])
+    return {
+        name: arrival.series(name, rows, of, window.begin, window.end, past_series(history, name))
+        for name, of in values.items()
+    }
+
+
+def _steps(series: arrival.Series) -> list[dict[str, Any]]:
+    return [
+        {
+            "time": time.isoformat(),
+            "value": None if math.isnan(value) else float(value),
+            "low": range_.low if range_ else None,
+            "high": range_.high if range_ else None,
+        }
+        for time, value, range_ in zip(series.times, series.values, series.ranges, strict=True)
+    ]
+
+
+def _signals(strategy: Strategy, level: str) -> dict[str, Signal]:
+    return {name: signal for name, signal in strategy.signals.items() if signal.level == level}
+
+
+def _watched(strategy: Strategy, reference: Profile | None) -> list[str]:
+    """The columns that are looked at: the declared, or those of the reference; the model's answers always."""
+    declared = strategy.columns
+    known = [name for name in reference.columns if name not in RESERVED] if reference else []
+    names = [*(declared.features or known), *declared.projections, *ANSWERS]
+    return [name for name in dict.fromkeys(names) if name not in (*declared.ignore, *declared.text)]
+
+
+def _lasting(figure: Figure, history: Sequence[Earlier], strategy: Strategy) -> bool:
+    """Whether a figure has been beyond its threshold for as long as its signal asks."""
+    return figure.kind == "temporary" or persisted(
+        figure, history, strategy.signals[figure.signal].persistence
+    )
