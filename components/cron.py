@@ -1,8 +1,20 @@
 """The cron expressions that Kubeflow Pipelines reads as they are meant."""
 
 import re
+from datetime import UTC, datetime, time, timedelta
 
-WORDS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
+MEANING = {
+    "@yearly": "0 0 0 1 1 *",
+    "@annually": "0 0 0 1 1 *",
+    "@monthly": "0 0 0 1 * *",
+    "@weekly": "0 0 0 * * 0",
+    "@daily": "0 0 0 * * *",
+    "@midnight": "0 0 0 * * *",
+    "@hourly": "0 0 * * * *",
+}
+WORDS = tuple(MEANING)
+LONGEST = 8 * 366
+"""Days to look back for a firing."""
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
@@ -65,3 +77,57 @@ def _number(text: str, low: int, words: tuple[str, ...]) -> int | None:
     if text.lower() in words:
         return words.index(text.lower()) + low
     return int(text) if text.isdecimal() and text.isascii() else None
+
+
+def latest_firing(text: str, until: datetime) -> datetime | None:
+    """When an expression last fired.
+
+    As the server's own library has it (robfig/cron): when both the day of the month and the day of the week
+    are restricted, either is enough; `a/n` begins at a and goes to the end of the field.
+
+    Args:
+        text: An expression that `check_cron` takes.
+        until: A point of time with an offset; a firing at that very second counts.
+
+    Returns:
+        The firing, in UTC; None when there was none in eight years, the longest time between two leap days.
+
+    >>> from datetime import datetime, UTC
+    >>> latest_firing("0 30 3 * * mon-fri", datetime(2026, 11, 22, tzinfo=UTC)).isoformat()
+    '2026-11-20T03:30:00+00:00'
+    """
+    until = until.astimezone(UTC).replace(microsecond=0)
+    seconds, minutes, hours, days, months, weekdays = (
+        _numbers(part, low, high, words)
+        for part, (_, low, high, words) in zip(_expanded(text), FIELDS, strict=True)
+    )
+    either = all(not part.startswith(("*", "?")) for part in _expanded(text)[3::2])
+    times = [time(hour, minute, second) for hour in hours for minute in minutes for second in seconds]
+    for back in range(LONGEST):
+        day = until.date() - timedelta(days=back)
+        fits = (day.day in days, day.isoweekday() % 7 in weekdays)
+        if day.month in months and (any(fits) if either else all(fits)):
+            of_day = times if back else [each for each in times if each <= until.time()]
+            if of_day:
+                return datetime.combine(day, max(of_day), UTC)
+    return None
+
+
+def _expanded(text: str) -> list[str]:
+    return MEANING.get(text, text).split()
+
+
+def _numbers(part: str, low: int, high: int, words: tuple[str, ...]) -> set[int]:
+    """Every number that a field of a checked expression stands for."""
+    found: set[int] = set()
+    for item in part.split(","):
+        span, slash, step = item.partition("/")
+        first, dash, last = span.partition("-")
+        begin = low if first in ("*", "?") else _number(first, low, words)
+        if first in ("*", "?") or (slash and not dash):
+            end: int | None = high
+        else:
+            end = _number(last or first, low, words)
+        if begin is not None and end is not None:
+            found |= set(range(begin, end + 1, int(step or 1)))
+    return found

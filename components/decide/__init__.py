@@ -1,1 +1,1 @@
-"""Decides whether to update, and records it."""
+"""Decide: whether a model is updated now, and the record of it."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -9,6 +10,9 @@ from adsmu.strategy.canonical import canonical, keep
 from adsmu.strategy.rule import Rule
 from adsmu.strategy.updates import Costs, Dataset, EvaluationSet, Promotion, Trigger
 from adsmu.strategy.watched import Cohort, Columns, Reference, Signal
+
+NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,62}")
+"""A strategy's name names a folder of the store."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,12 @@ class Strategy:
     catch_up: bool = True
 
     def __post_init__(self) -> None:
-        keep(self, "name", bool(self.name), "text")
+        keep(
+            self,
+            "name",
+            bool(NAME.fullmatch(self.name)),
+            "letters, digits and -_. of which the first is none",
+        )
         keep(self, "window", bool(self.window), "above 0")
         keep(self, "confidence", 0.5 <= self.confidence < 1, "from 0.5 to below 1")
 
