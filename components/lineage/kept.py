@@ -1,0 +1,96 @@
+"""What the store keeps of a model so that it can be told, and made, again."""
+
+import contextlib
+import json
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from adsmu.errors import BadInput
+from adsmu.files import digest
+from adsmu.store import AlreadyThere, Store, upload
+from adsmu.train.model import read_model
+
+FORMAT = 1
+LIBRARIES = ("adsmu", "numpy", "pyarrow", "torch")
+
+
+def model_folder(model: str) -> str:
+    """Where a model stands in a store; canary-deploy keeps its releases there too.
+
+    >>> model_folder("sha256:0a1b")
+    'models/0a1b/model'
+    """
+    return f"models/{_hex(model)}/model"
+
+
+def data_name(table: str) -> str:
+    """Where a table stands in a store."""
+    return f"data/{_hex(table)}"
+
+
+def keep(
+    store: Store, model: str | Path, tables: Sequence[str | Path], because: dict[str, Any] | None = None
+) -> str:
+    """Keeps a model, the tables it learnt from, and how it came about. Done again, it changes nothing.
+
+    Args:
+        store: Where to.
+        model: Model folder.
+        tables: The files that it was trained on; those that it does not name are refused.
+        because: Digests or ids of what led to it: decision, strategy, dataset.
+
+    Returns:
+        The model's digest.
+
+    Raises:
+        BadInput: The model is damaged, a table is not one that it learnt from, or one is missing.
+        StoreUnavailable: The storage does not answer.
+    """
+    named = read_model(model)["data"]
+    given = {digest(table): Path(table) for table in tables}
+    for found, path in given.items():
+        if found not in named.values():
+            raise BadInput("not a table that the model learnt from", file=path)
+    for name, wanted in named.items():
+        if wanted not in given and store.read(data_name(wanted)) is None:
+            raise BadInput(f"the table {wanted} is needed to make the model again", file=model, column=name)
+    of_model = digest(model)
+    for found, path in given.items():
+        with contextlib.suppress(AlreadyThere):
+            store.create(data_name(found), path.read_bytes())
+    upload(model, store, model_folder(of_model))
+    record = {
+        "format": FORMAT,
+        "model": of_model,
+        "code": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "because": because or {},
+    }
+    with contextlib.suppress(AlreadyThere):
+        store.create(f"lineage/{_hex(of_model)}.json", json.dumps(record, ensure_ascii=False).encode())
+    return of_model
+
+
+def record_of(store: Store, model: str) -> dict[str, Any] | None:
+    """What was kept of how a model came about; None: nothing.
+
+    Raises:
+        BadInput: It is damaged.
+    """
+    name = f"lineage/{_hex(model)}.json"
+    content = store.read(name)
+    if content is None:
+        return None
+    try:
+        record = json.loads(content)
+    except ValueError as error:
+        raise BadInput("not JSON", file=f"{store.uri}/{name}") from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise BadInput(f"not a record of format {FORMAT}", file=f"{store.uri}/{name}")
+    return record
+
+
+def _hex(of: str) -> str:
+    return of.removeprefix("sha256:")

@@ -1,0 +1,101 @@
+"""The `adsmu lineage` commands: where a model comes from, making it again, what to train after it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from adsmu.lineage.chain import lineage
+from adsmu.lineage.kept import keep as keep_model
+from adsmu.lineage.order import order as in_order
+from adsmu.lineage.order import queued_again, read_models
+from adsmu.lineage.rebuild import rebuild as rebuild_model
+from adsmu.store import open_store
+from adsmu.terminal import printable
+
+app = typer.Typer(
+    name="lineage", help="Where a model comes from: keep, show, rebuild, order.", no_args_is_help=True
+)
+_console = Console()
+
+TRAINER = "adsmu.train.two_stage:TwoStageTrainer"
+Model = Annotated[str, typer.Argument(help="A model folder, or the digest of a model in the store.")]
+StoreAt = Annotated[str, typer.Option("--store", help="A folder, or a bucket as URI.")]
+
+
+@app.command()
+def keep(
+    model: Annotated[Path, typer.Argument(help="A model folder.")],
+    store: StoreAt,
+    data: Annotated[list[Path], typer.Option(help="A table that it was trained on; repeatable.")],
+) -> None:
+    """Keep a model and the tables it learnt from, so that it can be made again."""
+    _tell(f"kept     {keep_model(open_store(store), model, data)}")
+
+
+@app.command()
+def show(
+    model: Model,
+    store: StoreAt,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Walk from a model to its root."""
+    links = lineage(model, open_store(store))
+    if as_json:
+        value = [
+            {
+                "digest": link.digest,
+                **{key: link.model[key] for key in ("parent", "trainer", "mode", "settings", "seed", "data")},
+                "record": link.record,
+                "change": link.change.words if link.change else None,
+                "missing": list(link.missing),
+            }
+            for link in links
+        ]
+        _console.print_json(json.dumps(value, ensure_ascii=False))
+        return
+    for number, link in enumerate(links):
+        _tell(f"{'model' if not number else 'parent':<9}{link.digest}")
+        _tell(f"{'':<9}mode {link.model['mode']}, seed {link.model['seed']}, by {link.model['trainer']}")
+        for name, table in link.model["data"].items():
+            _tell(f"{'':<9}{name}: {table}{', not in the store' if f'data {name}' in link.missing else ''}")
+        for name, cause in (link.record or {}).get("because", {}).items():
+            _tell(f"{'':<9}{name}: {cause}")
+        _tell(f"{'':<9}{link.change.words if link.change else 'the root'}")
+
+
+@app.command()
+def rebuild(
+    model: Model,
+    store: StoreAt,
+    output: Annotated[Path, typer.Option(help="The model folder to make.")],
+    trainer: Annotated[
+        list[str] | None, typer.Option(help="package.module:Trainer that may be imported; repeatable.")
+    ] = None,
+) -> None:
+    """Train a model and all it comes from again; exit 2 unless each digest comes out equal."""
+    for number, made in enumerate(
+        rebuild_model(model, open_store(store), output, (*(trainer or ()), TRAINER))
+    ):
+        _tell(f"generation {number}: {made}, equal")
+    _tell(f"model    {output}")
+
+
+@app.command()
+def order(
+    models: Annotated[Path, typer.Argument(help="YAML: models, each with the models that it needs.")],
+    updated: Annotated[
+        list[str] | None, typer.Option(help="A model that was updated; only what is built on it. Repeatable.")
+    ] = None,
+) -> None:
+    """Print the models in the order they are trained in, a line each."""
+    needs = read_models(models)
+    for name in queued_again(needs, updated) if updated else in_order(needs):
+        _tell(name)
+
+
+def _tell(line: str) -> None:
+    _console.print(Text(printable(line)), soft_wrap=True)
