@@ -18,8 +18,8 @@ from adsmu.strategy import Contract, Signal
 from adsmu.stratified_evaluate.intervals import clopper_pearson
 
 ROOM = 0.5
-"""How far a range reaches beyond the lowest and highest value of the reference, in parts of their distance: what
-no reference has seen yet, such as the next season, breaks no rule for that."""
+"""How far a range reaches beyond the lowest and highest value of the reference, in parts of their distance:
+what no reference has seen yet, such as the next season, breaks no rule for that."""
 
 KINDS = {"numbers": is_numeric, "text": is_text, "vectors": is_embedding}
 
@@ -114,7 +114,7 @@ def _range(low: float | None, high: float | None) -> str:
 def contract_schema(
     kept: Sequence[Rule], signals: Mapping[str, Signal], confidence: float
 ) -> pandera.DataFrameSchema:
-    """The rules as a pandera schema: a check's name is the measure it belongs to, its error the rule in words.
+    """The rules as a pandera schema: a check's name is the measure it belongs to, its error is the rule.
 
     Args:
         kept: The rules.

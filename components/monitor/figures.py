@@ -74,9 +74,8 @@ def figure(name: str, signal: Signal, **of: Any) -> Figure:
         **of: The other attributes; `beyond` is taken for False where there are too few rows, and
             `alerts` and `threshold` are the signal's unless they are given.
     """
-    made = Figure(
-        **{"signal": name, "level": signal.level, "threshold": signal.threshold, "alerts": signal.alert} | of
-    )
+    taken: dict[str, Any] = {"threshold": signal.threshold, "alerts": signal.alert} | of
+    made = Figure(signal=name, level=signal.level, **taken)
     if made.rows >= signal.minimum_rows:
         return made
     text = f"{made.text}; {made.rows:,} rows are too few to judge, {signal.minimum_rows:,} are needed"

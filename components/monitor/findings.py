@@ -20,6 +20,9 @@ FORMAT = 1
 ALERTS = 5
 """The most findings that call a person: the first few say what is wrong, the rest follow from it."""
 
+ALERTS_OF_SIGNAL = 3
+"""The most of one signal: what many cohorts share must not hide what stands behind it."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -58,8 +61,12 @@ def as_json(figures: Iterable[Figure], window: Window) -> dict[str, Any]:
         `blocked`.
     """
     order = ranked(figures)
-    calling = [f for f in order if f.alerts][:ALERTS]
-    findings = [_finding(f, window, f in calling) for f in order]
+    calling: list[Figure] = []
+    for each in order:
+        of_signal = sum(other.signal == each.signal for other in calling)
+        if each.alerts and len(calling) < ALERTS and of_signal < ALERTS_OF_SIGNAL:
+            calling.append(each)
+    findings = [_finding(each, window, each in calling) for each in order]
     return {
         "findings": findings,
         "alerts": [each["id"] for each in findings if each["alert"]],

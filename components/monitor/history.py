@@ -72,19 +72,20 @@ def read_history(folder: str | Path, window: Window) -> list[Earlier]:
     """Reads the windows before one.
 
     Args:
-        folder: A folder with a folder for each window, which holds `profile.parquet` and `findings.json`.
+        folder: A folder with a folder for each window, which holds `profile.parquet` and `findings.json`; one
+            without the latter has not been looked at yet.
         window: The window; those that do not end before it are left out, so that it can be looked at again.
 
     Returns:
         The earlier windows in order of time.
 
     Raises:
-        BadInput: There is no such folder, or a file in it is missing or of another form.
+        BadInput: There is no such folder, a window lacks its profile, or a file is of another form.
     """
     if not Path(folder).is_dir():
         raise BadInput("no such folder", file=folder)
     found = []
-    for place in sorted(each for each in Path(folder).iterdir() if each.is_dir()):
+    for place in sorted(each.parent for each in Path(folder).glob(f"*/{FINDINGS}")):
         findings = read_findings(place / FINDINGS)
         try:
             of = Window(*(datetime.fromisoformat(findings["window"][name]) for name in ("from", "to")))

@@ -29,8 +29,8 @@ def recognise(
     """Names the kind of drift that the last window of a series shows.
 
     - periodic: at some lag of two windows or more, windows are nearer to each other than at the lags before
-      it, which lie above the threshold; or the last window matches those one and two lags ago, which were
-      drifted too, with healthy windows between;
+      it, which lie above the threshold, and so is the last window; or it matches those one and two lags ago,
+      which were drifted too, with healthy windows between;
     - temporary: the last window is healthy again, after no more than `patience` drifted ones;
     - sudden: the drift has lasted for more than `patience` windows, and two of them made up most of it;
     - gradual: it has lasted, and no two windows did.
@@ -93,8 +93,8 @@ def period(between: ArrayLike, drifted: ArrayLike, threshold: float) -> int | No
     nearest = min((apart[lag] for lag in lags), default=0.0)
     for lag in lags:
         farthest = max(apart[1:lag])
-        matches = apart[lag] <= MATCH * farthest and apart[lag] - nearest <= SAME * farthest
-        if farthest > threshold and matches:
+        comes_back = apart[lag] <= MATCH * farthest and apart[lag] - nearest <= SAME * farthest
+        if farthest > threshold and comes_back and pairs[-1, -1 - lag] <= MATCH * farthest:
             return lag
     last = windows - 1
     for lag in range(2, last // 2 + 1):

@@ -114,8 +114,8 @@ def performance(
         One figure of all rows, and one of each cohort that has rows.
     """
     found = []
-    groups: dict[str | None, tuple[Condition, ...]] = {None: (), **cohorts}
-    for cohort, conditions in groups.items():
+    groups: list[tuple[str | None, tuple[Condition, ...]]] = [(None, ()), *cohorts.items()]
+    for cohort, conditions in groups:
         chosen = select(labelled, conditions)
         if not chosen.any():
             continue

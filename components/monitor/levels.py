@@ -1,18 +1,15 @@
-"""One window looked at from outcome down to system, from files to files."""
+"""One window looked at from outcome down to system."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from adsmu.errors import BadInput
-from adsmu.files import digest, write_json, written_whole
 from adsmu.monitor import arrival
 from adsmu.monitor.conditions import cohorts, within
 from adsmu.monitor.contract import check_contract, rules
@@ -20,18 +17,15 @@ from adsmu.monitor.drifts import drifts, with_kinds
 from adsmu.monitor.estimate import estimate
 from adsmu.monitor.figures import Figure
 from adsmu.monitor.findings import FORMAT, Window, as_json, measured
-from adsmu.monitor.history import Compared, Earlier, past_series, persisted, read_history, references
+from adsmu.monitor.history import Compared, Earlier, past_series, persisted, references
 from adsmu.monitor.labels import answered, judged, newest_model
 from adsmu.monitor.outcome import outcome, outcomes
 from adsmu.monitor.performance import performance
-from adsmu.monitor.report import render_report
-from adsmu.monitor.system import read_system, system
+from adsmu.monitor.system import system
 from adsmu.monitor.units import units
-from adsmu.profile.file import read_profile
-from adsmu.profile.observations import RESERVED, read_observations
+from adsmu.profile.observations import RESERVED
 from adsmu.profile.profiles import Profile
-from adsmu.strategy import Signal, Strategy, read_strategy
-from adsmu.strategy.times import moment
+from adsmu.strategy import Signal, Strategy
 
 ANSWERS = ("prediction", "score")
 """Reserved columns that are watched like features."""
@@ -56,69 +50,6 @@ class Given:
     validation_profile: Profile | None = None
     history: Sequence[Earlier] = ()
     readings: pa.Table | None = None
-
-
-def monitor_files(
-    observations: str | Path,
-    profile: str | Path,
-    strategy: str | Path,
-    *,
-    begin: str,
-    end: str,
-    findings: str | Path,
-    report: str | Path,
-    labels: str | Path | None = None,
-    validation: str | Path | None = None,
-    validation_profile: str | Path | None = None,
-    history: str | Path | None = None,
-    readings: str | Path | None = None,
-) -> dict[str, Any]:
-    """Looks at a window and writes what was found, and a page of it.
-
-    Args:
-        observations: Observations, Parquet: the window's rows, and earlier ones whose labels came late.
-        profile: The profile of the window's rows.
-        strategy: The strategy, YAML.
-        begin: When the window begins, ISO 8601.
-        end: When it ends.
-        findings: The `findings.json` to write.
-        report: The page to write.
-        labels: Late labels, Parquet, or None.
-        validation: Labelled observations that the model was evaluated on, or None.
-        validation_profile: Their profile, or None.
-        history: A folder of earlier windows, each a folder with `profile.parquet` and `findings.json`; or
-            None.
-        readings: Readings of the system, Parquet, or None.
-
-    Returns:
-        The content of `findings.json`.
-
-    Raises:
-        BadInput: An input breaks a rule; nothing is written.
-    """
-    plan = read_strategy(strategy)
-    try:
-        window = Window(moment(begin), moment(end))
-    except ValueError as error:
-        raise BadInput(str(error), file="begin, end") from error
-    given = Given(
-        rows=read_observations(observations, labels),
-        profile=read_profile(profile),
-        validation=read_observations(validation) if validation else None,
-        validation_profile=read_profile(validation_profile) if validation_profile else None,
-        history=read_history(history, window) if history else (),
-        readings=read_system(readings) if readings else None,
-    )
-    rows = int(within(given.rows, "time", window.begin, window.end).sum())
-    if given.profile.rows != rows:
-        raise BadInput(f"is of {given.profile.rows:,} rows, the window has {rows:,}", file=profile)
-    result = monitor(given, plan, window)
-    result["inputs"] = {"observations": digest(observations), "profile": digest(profile)}
-    page = render_report(result, plan.name)
-    with written_whole(report) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    write_json(result, findings)
-    return result
 
 
 def monitor(given: Given, strategy: Strategy, window: Window) -> dict[str, Any]:
