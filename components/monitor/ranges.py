@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 CYCLES = 12
-"""Seasonal cycles that the seasonal means are taken over: older ones say little of a series that grows."""
+"""Seasonal cycles that the medians of the season are taken over: older ones say little of a series that grows."""
 
 LEVEL_CYCLES = 2
 """Cycles that the present level is the median of: odd days, such as holidays, do not move it."""
@@ -43,7 +43,7 @@ def predicted_ranges(
 ) -> list[Range | None]:
     """The range that each value of a window was expected in, one step ahead.
 
-    The forecast is the level of the last `LEVEL_CYCLES` cycles plus the mean effect of the season's slot
+    The forecast is the level of the last `LEVEL_CYCLES` cycles plus the median effect of the season's slot
     over the last `CYCLES`; a series above 0 throughout is forecast in logarithms, so that effects and widths
     are factors. The width is the split-conformal one: the ⌈(n + 1)(1 ± confidence) / 2⌉-th of the residuals
     that the same forecast, made one step ahead, has left so far. A value outside its range is not learnt from
@@ -111,10 +111,9 @@ def _forecast(series: np.ndarray, period: int) -> float:
     # Filled up in front to whole cycles, so that a column is a slot and the first one is the step to come.
     padded = np.concatenate([np.full(-len(recent) % period, np.nan), recent]).reshape(-1, period)
     seen = ~np.isnan(padded)
-    slots = np.divide(
-        np.nansum(padded, axis=0), seen.sum(axis=0), out=np.full(period, np.nan), where=seen.any(axis=0)
-    )
-    if np.isnan(slots[0]) or not seen[-LEVEL_CYCLES:].any():
+    if not seen[:, 0].any() or not seen[-LEVEL_CYCLES:].any():
         return float("nan")
+    slots = np.full(period, np.nan)
+    slots[seen.any(axis=0)] = np.nanmedian(padded[:, seen.any(axis=0)], axis=0)
     effects = slots - np.nanmean(slots)
     return float(np.nanmedian(padded[-LEVEL_CYCLES:] - effects) + effects[0])

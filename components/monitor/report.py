@@ -14,7 +14,7 @@ SHARED = FOLDER.parent / "stratified_evaluate"
 """Where the style of all reports is."""
 
 WIDTH, HEIGHT = 560, 190
-LEFT, RIGHT, TOP, BOTTOM = 56, WIDTH - 8, 12, HEIGHT - 26
+LEFT, RIGHT, TOP, BOTTOM = 56, WIDTH - 20, 12, HEIGHT - 26
 Point = tuple[float, float]
 SHARES = ("accuracy", "estimated_accuracy")
 DRIFTS = {"psi": "PSI", "w1": "W1", "l_infinity": "L∞", "l1": "L1", "mmd": "MMD²", "ks": "KS", "kl": "KL"}
@@ -45,6 +45,7 @@ def render_report(findings: dict[str, Any], name: str) -> str:
         f=findings,
         name=name,
         headline=headline(findings),
+        found=by_column(findings["findings"]),
         levels={level: sum(each["level"] == level for each in findings["findings"]) for level in LEVELS},
         overall=[each for each in measured if each["cohort"] is None],
         cohorts=sorted(
@@ -57,6 +58,23 @@ def render_report(findings: dict[str, Any], name: str) -> str:
         charts={name: chart(steps) for name, steps in findings["series"].items() if steps},
         share=lambda figure: figure["signal"] in SHARES,
     )
+
+
+def by_column(findings: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Findings in order, the drifts of one column together: its first, and the others.
+
+    >>> drift = {"level": "drift", "column": "x", "kind": None}
+    >>> [len(others) for _, others in by_column([drift, drift | {"column": "y"}, drift])]
+    [1, 0]
+    """
+    found: dict[Any, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
+    for place, each in enumerate(findings):
+        key = (each["column"], each["kind"] == "temporary") if each["level"] == "drift" else place
+        if key in found:
+            found[key][1].append(each)
+        else:
+            found[key] = each, []
+    return list(found.values())
 
 
 def headline(findings: dict[str, Any]) -> tuple[str, str]:
@@ -171,5 +189,7 @@ def number(value: float | None, share: bool = False) -> str:
         return "\N{EN DASH}"
     if share:
         return f"{100 * value:.1f} %"
+    if value == 0:
+        return "0"
     text = f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}" if abs(value) >= 1 else f"{value:.3f}"
     return text.replace("-", "\N{MINUS SIGN}")
