@@ -1,0 +1,241 @@
+"""What an analysis looks at: a reference with labels, a window with few, and whom to ask for more."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from adsmu.analyze.novelty import Density, density
+from adsmu.analyze.points import points
+from adsmu.analyze.shift import Separation, domain, label_weights
+from adsmu.errors import BadInput
+from adsmu.profile.observations import features, observations
+from adsmu.strategy import Strategy
+from adsmu.strategy.schema import Cohort
+
+Ask = Callable[[Sequence[str]], Sequence[Any]]
+"""Gives the labels of the rows of these ids, None where there is none to be had: a person, or late labels."""
+
+
+ROWS = 3000
+"""The most rows of a table that are compared: more tell little, and each is compared with each."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A cohort of the strategy, or one value of it.
+
+    Attributes:
+        name: `cohort`, or `cohort = value` where each value is a cohort of its own.
+        reference: bool, which rows of the reference belong to it.
+        window: bool, which rows of the window do.
+    """
+
+    name: str
+    reference: np.ndarray
+    window: np.ndarray
+
+
+class Case:
+    """A reference and a window, at most `ROWS` rows at random of each, and what is computed of them once.
+
+    Args:
+        reference: Observations that have labels and predictions.
+        window: Observations of production; labels may be null.
+        strategy: Says what the columns are, and names the cohorts.
+        findings: The content of a `findings.json`, or None.
+        ask: Gives labels; None: there are none but those of the window.
+        seed: Of the samples that are asked for, and of folds.
+
+    Raises:
+        BadInput: A table lacks what the analysis needs.
+    """
+
+    def __init__(
+        self,
+        reference: pa.Table,
+        window: pa.Table,
+        strategy: Strategy,
+        findings: Mapping[str, Any] | None = None,
+        ask: Ask | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.reference = _sampled(observations(reference, "reference"), seed)
+        self.window = _sampled(observations(window, "window"), seed)
+        self.strategy, self.findings, self.seed = strategy, findings, seed
+        self.classes = strategy.columns.task == "classification"
+        self._ask = ask
+        for name in ("prediction", "label"):
+            if self.reference[name].null_count or not len(self.reference):
+                raise BadInput("each row of a reference needs a value", file="reference", column=name)
+        if self.window["prediction"].null_count or not len(self.window):
+            raise BadInput("each row needs a value", file="window", column="prediction")
+        self.label = np.array(self.reference["label"].to_pylist())
+        self.prediction = np.array(self.reference["prediction"].to_pylist())
+        self.window_prediction = np.array(self.window["prediction"].to_pylist())
+        self.weight = self.reference["weight"].to_numpy(), self.window["weight"].to_numpy()
+        self.supplied = _objects(self.window["label"].to_pylist())
+        self._known = self.supplied.copy()
+        self.asked: list[int] = []
+        self.wanted: list[int] = []
+
+    @property
+    def columns(self) -> list[str]:
+        """The features that are compared: those of the strategy, else all that both tables have."""
+        chosen = self.strategy.columns.features or tuple(features(self.reference))
+        ignored = self.strategy.columns.ignore
+        both = set(self.reference.column_names) & set(self.window.column_names)
+        return [name for name in chosen if name in both and name not in ignored]
+
+    @cached_property
+    def points(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of reference and window as points of one space."""
+        return self.points_of(self.columns)
+
+    def points_of(self, columns: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of reference and window as points of the space of some columns."""
+        return points(self.reference, self.window, columns, self.strategy.columns.text, self.seed)
+
+    @cached_property
+    def density(self) -> Density:
+        """How much denser the window is than the reference, about each row."""
+        return density(*self.points)
+
+    @cached_property
+    def separation(self) -> Separation:
+        """How well a classifier tells the window from the reference."""
+        return domain(*self.points, *self.weight, seed=self.seed)
+
+    @cached_property
+    def class_weights(self) -> dict[str, float]:
+        """How many times as frequent each class is in the window, as the predictions tell."""
+        return label_weights(self.label, self.prediction, self.window_prediction, *self.weight)
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The cohorts of the strategy that have rows on both sides."""
+        found = []
+        for name, cohort in self.strategy.cohorts.items():
+            for table in (self.reference, self.window):
+                if cohort.column not in table.column_names:
+                    raise BadInput("the column of a cohort is missing", file="window", column=cohort.column)
+            parts = {name: cohort}
+            if not cohort.values and cohort.low is None and cohort.high is None:
+                values = pc.unique(self.reference[cohort.column]).drop_null().to_pylist()
+                parts = {f"{name} = {value}": Cohort(cohort.column, (value,)) for value in sorted(values)}
+            for part, of in parts.items():
+                group = Group(part, belongs(self.reference, of), belongs(self.window, of))
+                if group.reference.any() and group.window.any() and not group.window.all():
+                    found.append(group)
+        return found
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is someone to ask for labels."""
+        return self._ask is not None
+
+    def ask(self, rows: np.ndarray) -> np.ndarray:
+        """Asks for the labels of rows of the window, those that came with it included.
+
+        Args:
+            rows: Their places.
+
+        Returns:
+            The answers, None where there is none.
+        """
+        if self._ask is None:
+            return _objects([None] * len(rows))
+        answers = _objects(list(self._ask(self.window["id"].take(pa.array(rows)).to_pylist())))
+        self.asked += rows.tolist()
+        self.wanted += rows[np.equal(answers, None)].tolist()
+        self._known[rows] = np.where(np.equal(answers, None), self._known[rows], answers)
+        return answers
+
+    def labelled(self, among: np.ndarray, wanted: int) -> np.ndarray:
+        """Chooses rows at random whose labels are known, asking for those that are not.
+
+        A row's chance follows its weight, so that what sampling left out counts. Without anyone to ask the
+        rows are those that have labels, which may be unlike the others.
+
+        Args:
+            among: bool, the rows to choose from.
+            wanted: How many.
+
+        Returns:
+            Places of rows of the window, at most `wanted` if there is someone to ask.
+        """
+        places = np.flatnonzero(among)
+        if self.can_ask:
+            order = np.random.default_rng(self.seed).exponential(size=len(self.window)) / self.weight[1]
+            places = np.sort(places[np.argsort(order[places], kind="stable")][:wanted])
+            missing = places[np.equal(self._known[places], None)]
+            if len(missing):
+                self.ask(missing)
+        return places[~np.equal(self._known[places], None)]
+
+    def known(self, rows: np.ndarray) -> np.ndarray:
+        """The labels of rows of the window."""
+        return self._known[rows]
+
+    def loss(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """What the model lost on rows: 1 for a wrong class, else 0; of a number the absolute error.
+
+        Args:
+            rows: Places of labelled rows of the window; None: the reference.
+
+        Returns:
+            float, one a row.
+        """
+        label, told = (
+            (self.label, self.prediction)
+            if rows is None
+            else (self._known[rows], self.window_prediction[rows])
+        )
+        if self.classes:
+            return np.asarray(label != told, float)
+        return np.abs(label.astype(float) - told.astype(float))
+
+
+def belongs(table: pa.Table, cohort: Cohort) -> np.ndarray:
+    """Tells which rows belong to a cohort.
+
+    Args:
+        table: The rows.
+        cohort: Values, or bounds.
+
+    Returns:
+        bool, one a row.
+
+    >>> table = pa.table({"hour": [3, 9, 21]})
+    >>> belongs(table, Cohort("hour", low=6, high=12)).tolist()
+    [False, True, False]
+    """
+    column = table[cohort.column]
+    if cohort.values:
+        try:
+            return np.asarray(pc.is_in(column, pa.array(cohort.values).cast(column.type)), bool)
+        except pa.ArrowException as error:
+            values = ", ".join(map(repr, cohort.values))
+            rule = f"holds {column.type}, and the values of the cohort are {values}"
+            raise BadInput(rule, column=cohort.column) from error
+    number = column.cast(pa.float64()).to_numpy()
+    low = -np.inf if cohort.low is None else cohort.low
+    high = np.inf if cohort.high is None else cohort.high
+    return (number >= low) & (number < high)
+
+
+def _sampled(table: pa.Table, seed: int) -> pa.Table:
+    if len(table) <= ROWS:
+        return table
+    rows = np.random.default_rng(seed).choice(len(table), ROWS, replace=False)
+    return table.take(pa.array(np.sort(rows)))
+
+
+def _objects(values: Sequence[Any]) -> np.ndarray:
+    made = np.empty(len(values), object)
+    made[:] = values
+    return made
