@@ -1,1 +1,1 @@
-"""Forms the rows that an update learns from."""
+"""Form a dataset: what an update learns from, named by its content."""

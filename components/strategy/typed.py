@@ -115,7 +115,7 @@ def _number(value: Any) -> bool:
 
 def _rule(value: Any) -> Rule:
     check_rule(value)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 _PLAIN: dict[Any, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
