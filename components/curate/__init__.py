@@ -1,1 +1,1 @@
-"""Chooses which rows of production are kept, labelled or learnt from."""
+"""Curate: which rows of production go to people for labels."""

@@ -68,16 +68,13 @@ def _labels(before: pa.Table | None, after: pa.Table) -> list[dict[str, Any]]:
     if pa.types.is_floating(after["label"].type):
         return []
     old, new = _shares(before), _shares(after)
-    found = [
-        {
-            "label": name,
-            "before": old.get(name, 0.0) if before is not None else None,
-            "after": new.get(name, 0.0),
-        }
-        for name in old.keys() | new.keys()
+    order = sorted(
+        old.keys() | new.keys(), key=lambda name: (-abs(new.get(name, 0.0) - old.get(name, 0.0)), name)
+    )
+    return [
+        {"label": name, "before": old.get(name, 0.0) if old else None, "after": new.get(name, 0.0)}
+        for name in order[:SHOWN]
     ]
-    found.sort(key=lambda each: (-abs(each["after"] - (each["before"] or 0.0)), each["label"]))
-    return found[:SHOWN]
 
 
 def _shares(table: pa.Table | None) -> dict[str, float]:

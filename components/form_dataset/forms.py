@@ -103,7 +103,7 @@ def _mix(table: pa.Table, dataset: Dataset, until: datetime) -> Formed:
     parts = [
         _part(table, part, lot, count) for part, count in zip(places, (history, total - history), strict=True)
     ]
-    warnings = (RECENT_ONLY,) if not history else ()
+    warnings: tuple[str, ...] = (RECENT_ONLY,) if not history else ()
     if dataset.rows > most:
         warnings += (f"{most:,} rows, not {dataset.rows:,}: there are no more in this ratio",)
     return _joined(
