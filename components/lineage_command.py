@@ -1,6 +1,7 @@
 """The `adsmu lineage` commands: where a model comes from, making it again, what to train after it."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -8,16 +9,18 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from adsmu.errors import EXIT_EXHAUSTED
 from adsmu.lineage.chain import lineage
 from adsmu.lineage.kept import keep as keep_model
 from adsmu.lineage.order import order as in_order
 from adsmu.lineage.order import queued_again, read_models
 from adsmu.lineage.rebuild import rebuild as rebuild_model
+from adsmu.lineage.repeat import repeat_files
 from adsmu.store import open_store
 from adsmu.terminal import printable
 
 app = typer.Typer(
-    name="lineage", help="Where a model comes from: keep, show, rebuild, order.", no_args_is_help=True
+    name="lineage", help="Where a model comes from: keep, show, rebuild, repeat, order.", no_args_is_help=True
 )
 _console = Console()
 
@@ -82,6 +85,39 @@ def rebuild(
     ):
         _tell(f"generation {number}: {made}, equal")
     _tell(f"model    {output}")
+
+
+@app.command()
+def repeat(
+    model: Annotated[Path, typer.Argument(help="A model folder.")],
+    existing: Annotated[Path, typer.Option(help="As the model was trained with.")],
+    held_out: Annotated[Path, typer.Option(help="Utterance table; its rows of split test are measured.")],
+    output: Annotated[Path, typer.Option(help="The JSON to write.")],
+    data: Annotated[Path | None, typer.Option(help="As the model was trained with.")] = None,
+    base: Annotated[Path | None, typer.Option(help="As the model was trained with.")] = None,
+    seeds: Annotated[int, typer.Option(help="How many trainings.")] = 5,
+    limit: Annotated[
+        float, typer.Option(help="The largest standard deviation of frame accuracy, as a share.")
+    ] = 0.02,
+    trainer: Annotated[str, typer.Option(help="package.module:Trainer.")] = TRAINER,
+) -> None:
+    """Train a model again with other seeds: exit 3 if they lie too far apart to run unattended."""
+    with tempfile.TemporaryDirectory() as scratch:
+        found = repeat_files(
+            model,
+            existing,
+            data,
+            base,
+            held_out,
+            output,
+            seeds=seeds,
+            limit=limit,
+            trainer=trainer,
+            scratch=scratch,
+        )
+    _tell(f"standard deviation {found.deviation:.4f}, at most {found.high:.4f}; the limit is {limit:g}")
+    if not found.repeatable:
+        raise typer.Exit(EXIT_EXHAUSTED)
 
 
 @app.command()

@@ -8,15 +8,6 @@ from adsmu.errors import BadInput
 from adsmu.sign_off.records import SignedCard
 from adsmu.sign_off.signature import faults
 
-WORDS = {
-    "model": "model",
-    "champion": "champion",
-    "data": "data",
-    "evaluation": "evaluation",
-    "evaluation_set": "evaluation set",
-    "strategy": "strategy",
-}
-
 
 def card_refusals(signed: SignedCard | None, key: Ed25519PublicKey, expected: dict[str, Any]) -> list[str]:
     """Why a model may not be rolled out on its card.
@@ -38,7 +29,7 @@ def card_refusals(signed: SignedCard | None, key: Ed25519PublicKey, expected: di
     except BadInput as error:
         return [f"the report card cannot be read: {error}"]
     return [
-        f"the report card is of the {WORDS[name]} {digests[name]}, not of {given}"
+        f"the report card is of the {name.replace('_', ' ')} {digests[name]}, not of {given}"
         for name, given in expected.items()
         if digests[name] != given
     ]

@@ -17,6 +17,7 @@ KEYS = {
     "verdict": (str, type(None)),
     "retraining": (dict, type(None)),
     "change": dict,
+    "unmeasured": list,
     "comparisons": list,
     "totals": list,
     "tests": list,
@@ -74,10 +75,12 @@ def conditions(card: dict[str, Any]) -> list[Condition]:
     for entry in card["comparisons"]:
         if entry["kind"] == "all":
             found.append(_no_worse(entry, card["margin"]))
+    if card["unmeasured"]:
+        found.append(Condition(False, f"cohorts without rows: {_some(card['unmeasured'])}; none may be"))
     for kind, words in (("stratum", "strata"), ("cohort", "cohorts")):
         harmed = [
             f"{entry['group']} ({entry['figure']})"
-            for entry in card["comparisons"]
+            for entry in sorted(card["comparisons"], key=lambda each: float(each["p_harm"]))
             if entry["kind"] == kind and entry["p_harm"] < level
         ]
         count = len({entry["group"] for entry in card["comparisons"] if entry["kind"] == kind})

@@ -44,11 +44,19 @@ def groups_of(rows: pa.Table, cohorts: dict[str, Cohort]) -> Iterator[Group]:
             high = np.inf if cohort.high is None else cohort.high
             yield "cohort", name, (number >= low) & (number < high)
         elif cohort.values:
-            wanted = {str(value) for value in cohort.values}
-            yield "cohort", name, np.array([str(value) in wanted for value in column.to_pylist()])
+            try:
+                wanted = pa.array(cohort.values, pa.string()) if _text(column) else pa.array(cohort.values)
+                yield "cohort", name, pc.is_in(column, wanted.cast(column.type)).to_numpy()
+            except pa.ArrowException as error:
+                rule = f"the values of the cohort {name} are of another type"
+                raise BadInput(rule, file="evaluation set", column=cohort.column) from error
         else:
             for value, member in _each_value(column):
                 yield "cohort", f"{name}: {value}", member
+
+
+def _text(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
 
 
 def _each_value(column: pa.ChunkedArray) -> Iterator[tuple[str, np.ndarray]]:

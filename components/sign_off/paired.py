@@ -73,7 +73,7 @@ def compare_pairs(
         return Paired(rows, *means, mean, None, None, 1.0)
     error = float(np.sqrt(rows / (rows - 1) * (w**2 * (difference - mean) ** 2).sum()) / w.sum())
     student = stats.t(effective - 1)
-    half = student.ppf(0.5 + confidence / 2) * error
+    half = float(student.ppf(0.5 + confidence / 2)) * error
     worse = mean if lower_is_better else -mean
     harm = float(student.sf(worse / error)) if error > 0 else float(worse <= 0)
     return Paired(rows, *means, mean, mean - half, mean + half, harm)
