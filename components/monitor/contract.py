@@ -178,8 +178,12 @@ def _judged(kept: Sequence[Rule], signals: Mapping[str, Signal]) -> Iterator[tup
 def _holds(values: pd.Series, *, rule: Rule, signal: Signal, confidence: float) -> bool:
     column = pa.chunked_array(pa.array(values))
     of_kind = not rule.kind or KINDS[rule.kind](column.type) or pa.types.is_null(column.type)
-    if rule.measure == "schema" or not _comparable(column, rule):
+    if rule.measure == "schema":
         return of_kind
+    if not _comparable(column, rule):
+        return (
+            not rule.declared
+        )  # the rule of the reference's kind tells it; a declared one has none beside it
     count = int(select(pa.table({rule.column: column}), [rule.condition or {}]).sum())
     rows = len(column)
     if rule.measure != "missing":
@@ -202,7 +206,7 @@ def _comparable(column: pa.ChunkedArray, rule: Rule) -> bool:
 def _broken(name: str, signal: Signal, rule: Rule, rows: pa.Table, said: str) -> Figure:
     share, count = 1.0, len(rows)
     conditions: tuple[Condition, ...] = ()
-    if rule.condition is not None and not said:
+    if rule.condition is not None and not said and _comparable(rows[rule.column], rule):
         conditions = (rule.condition,)
         chosen = select(rows, conditions)
         count = int(chosen.sum())

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 CYCLES = 12
-"""Seasonal cycles that the medians of the season are taken over: older ones say little of a series that grows."""
+"""Seasonal cycles that the medians of the season are over: older ones say little of a series that grows."""
 
 LEVEL_CYCLES = 2
 """Cycles that the present level is the median of: odd days, such as holidays, do not move it."""
@@ -72,11 +72,11 @@ def predicted_ranges(
     seen, new = np.asarray(history, dtype=float), np.asarray(values, dtype=float)
     positive = bool((seen[~np.isnan(seen)] > 0).all())
     series = np.log(seen) if positive else seen
-    steps = range(max(2 * period, len(series) - RESIDUALS), len(series))
-    residuals = [series[t] - _forecast(series[:t], period) for t in steps]
+    steps = np.arange(max(2 * period, len(series) - RESIDUALS), len(series))
+    residuals = (series[steps] - _forecasts(series, steps, period)).tolist()
     found: list[Range | None] = []
     for value in new:
-        expected = _forecast(series, period)
+        expected = float(_forecasts(series, np.array([len(series)]), period)[0])
         expectation = _range(expected, residuals, positive, confidence)
         healthy = expectation is None or expectation.holds(value)
         kept = value if healthy and (value > 0 or not positive) else np.nan
@@ -105,15 +105,24 @@ def fewest(period: int, confidence: float = CONFIDENCE) -> int:
     return 2 * period + int(np.ceil(2 / (1 - confidence) - 1e-9)) - 1
 
 
-def _forecast(series: np.ndarray, period: int) -> float:
-    """One step ahead; NaN without a value in the slot, or none of late."""
-    recent = series[-CYCLES * period :]
-    # Filled up in front to whole cycles, so that a column is a slot and the first one is the step to come.
-    padded = np.concatenate([np.full(-len(recent) % period, np.nan), recent]).reshape(-1, period)
-    seen = ~np.isnan(padded)
-    if not seen[:, 0].any() or not seen[-LEVEL_CYCLES:].any():
-        return float("nan")
-    slots = np.full(period, np.nan)
-    slots[seen.any(axis=0)] = np.nanmedian(padded[:, seen.any(axis=0)], axis=0)
-    effects = slots - np.nanmean(slots)
-    return float(np.nanmedian(padded[-LEVEL_CYCLES:] - effects) + effects[0])
+def _forecasts(series: np.ndarray, steps: np.ndarray, period: int) -> np.ndarray:
+    """One step ahead of each of `steps`; NaN without a value in its slot, or none of late."""
+    length = CYCLES * period
+    padded = np.concatenate([np.full(length, np.nan), series])
+    # (steps, cycles, slots): whole cycles up to the step, so that the first slot is the one to come.
+    recent = np.lib.stride_tricks.sliding_window_view(padded, length)[steps].reshape(-1, CYCLES, period)
+    slots = _median(recent)
+    effects = slots - np.nan_to_num(slots).sum(axis=1, keepdims=True) / np.maximum(
+        (~np.isnan(slots)).sum(axis=1, keepdims=True), 1
+    )
+    latest = recent[:, -LEVEL_CYCLES:] - effects[:, None]
+    return _median(latest.reshape(len(steps), LEVEL_CYCLES * period, 1))[:, 0] + effects[:, 0]
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """Medians over the middle axis of three, NaN left out; NaN where nothing is left."""
+    ordered = np.sort(values, axis=1)  # NaN comes last
+    known = (~np.isnan(ordered)).sum(axis=1, keepdims=True)
+    places = np.maximum((known - 1) // 2, 0), np.minimum(known // 2, ordered.shape[1] - 1)
+    low, high = (np.take_along_axis(ordered, place, axis=1)[:, 0] for place in places)
+    return (low + np.where(known[:, 0] > 0, high, np.nan)) / 2

@@ -28,13 +28,9 @@ FACTORS = {
     "hours to minutes, or minutes to seconds": 60.0,
     "hours to seconds": 3_600.0,
     "days to hours": 24.0,
-    "metres to feet": 3.28084,
-    "metres a second to kilometres an hour": 3.6,
-    "gallons to litres": 3.78541,
 }
-"""Conversions that multiply; each is tried backward too. Smaller factors (miles to kilometres, pounds to
-kilograms) are left out: seasons move columns as far. What lies outside the contract's range is found all the
-same."""
+"""Conversions that multiply; each is tried backward too. Small factors (miles to kilometres, metres to feet)
+are left out: seasons move columns as far. What lies outside the contract's range is found all the same."""
 
 CONVERSIONS: dict[str, tuple[float, float]] = {
     "degrees Celsius to Fahrenheit": (1.8, 32.0),
