@@ -136,8 +136,9 @@ def _numeric(present: pa.ChunkedArray, rows: int, missing: int, weights: np.ndar
     type_ = str(present.type)
     x = np.asarray(present.to_numpy(), dtype=np.float64)
     nan = infinite = 0
-    total = float(x.sum())
-    if not np.isfinite(total):  # the sum of finite numbers may overflow too; then all are kept
+    with np.errstate(over="ignore", invalid="ignore"):
+        all_finite = bool(np.isfinite(x.sum()))
+    if not all_finite:  # or the sum of finite numbers overflows; then all are kept
         nan, infinite = int(np.isnan(x).sum()), int(np.isinf(x).sum())
         finite = np.isfinite(x)
         x, weights = x[finite], None if weights is None else weights[finite]

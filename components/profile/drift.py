@@ -41,8 +41,10 @@ BINS = 10
 """Into how many quantiles of the reference numbers are put for PSI, L1 and L∞; the industry's custom."""
 MINIMUM_ROWS = 100
 """With fewer effective rows on either side no figure is given."""
+ROWS_OF_BIN = 10
+"""The fewest rows that a quantile is to hold; with fewer than 100 rows there are fewer bins."""
 RARE = 8.0
-"""Categories with fewer expected rows on either side are taken together."""
+"""Bins with fewer expected rows on either side are taken together."""
 ALPHA = 0.05
 SIGNALS = {"prediction": "prediction", "score": "prediction", "label": "label"}
 """The signal that drift of a reserved column is; every other is drift of a feature, an embedding or a
@@ -209,10 +211,11 @@ def _drift(name: str, before: Column, now: Column, minimum_rows: int, chance: fl
         mmd, floor = profile_mmd(before, now, z)
         return Drift(**found, mmd=mmd, mmd_floor=floor)
     if isinstance(before, Numeric) and isinstance(now, Numeric):
-        p, q = _quantile_bins(before, now)
+        shares = _quantile_bins(before, now)
         found |= _wasserstein(before, now, noise, z)
-    else:
-        p, q = _category_bins(before, now)
+    elif isinstance(before, Categorical) and isinstance(now, Categorical):
+        shares = _category_bins(before, now)
+    p, q = _without_rare(shares, m, n)
     return Drift(**found, **_of_bins(p * m, q * n, noise, chance, z))
 
 
@@ -250,33 +253,39 @@ def _of_bins(before: np.ndarray, now: np.ndarray, noise: float, chance: float, z
     }
 
 
-def _quantile_bins(before: Numeric, now: Numeric) -> tuple[np.ndarray, np.ndarray]:
-    """Shares between quantiles of the reference; an atom that is more than one quantile is one bin."""
-    edges = np.unique(before.distribution.quantiles(np.linspace(0, 1, BINS + 1)[1:-1]))
+def _quantile_bins(before: Numeric, now: Numeric) -> list[np.ndarray]:
+    """Shares between quantiles of the reference.
+
+    A value that alone has more than a bin's share is a bin of its own, so that what moves off it is seen.
+    """
+    found, rows = before.distribution, min(before.effective_rows, now.effective_rows)
+    bins = int(np.clip(rows / ROWS_OF_BIN, 2, BINS))
+    edges = np.unique(found.quantiles(np.linspace(0, 1, bins + 1)[1:-1]))
+    alone = edges[found.up_to(edges) - found.under(edges) > found.weight / bins]
     shares = []
-    for column in (before, now):
-        up_to = column.distribution.up_to(edges) / column.distribution.weight
-        shares.append(np.diff(np.concatenate([[0.0], up_to, [1.0]])))
-    some = (shares[0] > 0) | (shares[1] > 0)
-    return shares[0][some], shares[1][some]
+    for each in (found, now.distribution):
+        cuts = np.sort(np.concatenate([each.up_to(edges), each.under(alone)])) / each.weight
+        shares.append(np.diff(np.concatenate([[0.0], cuts, [1.0]])))
+    return shares
 
 
-def _category_bins(before: Column, now: Column) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of categories; the rare are one bin, with those that are not held by name."""
-    if not (isinstance(before, Categorical) and isinstance(now, Categorical)):
-        raise TypeError(f"{type(before).__name__} against {type(now).__name__}")
+def _category_bins(before: Categorical, now: Categorical) -> list[np.ndarray]:
+    """Shares of categories; those that are not held by name are one bin."""
     names = sorted({*before.categories.names, *now.categories.names})
     place = {name: number for number, name in enumerate(names)}
     shares = []
-    for column in (before, now):
+    for found in (before.categories, now.categories):
         share = np.zeros(len(names) + 1)
-        share[[place[name] for name in column.categories.names]] = column.categories.weights
-        share[-1] = column.categories.other
-        shares.append(share / column.categories.weight)
-    n, m = now.effective_rows, before.effective_rows
-    pooled = (shares[0] * m + shares[1] * n) / (n + m)
-    rare = pooled * min(n, m) < RARE
-    rare[-1] = True
+        share[[place[name] for name in found.names]] = found.weights
+        share[-1] = found.other
+        shares.append(share / found.weight)
+    return shares
+
+
+def _without_rare(shares: list[np.ndarray], m: float, n: float) -> list[np.ndarray]:
+    """Takes bins together in which few rows are expected, and leaves out what is empty on both sides."""
+    expected = (shares[0] * m + shares[1] * n) / (n + m) * min(n, m)
+    rare = expected < RARE
     binned = [np.append(share[~rare], share[rare].sum()) for share in shares]
     some = (binned[0] > 0) | (binned[1] > 0)
-    return binned[0][some], binned[1][some]
+    return [share[some] for share in binned]

@@ -65,8 +65,8 @@ class Distribution:
         begin = ends[place] - self.at[place] - self.below[place]
         gap = self.below[place]
         part = np.divide(wanted - begin, gap, out=np.ones(np.shape(wanted)), where=gap > 0)
-        before = self.values[np.maximum(place - 1, 0)]
-        return before + np.clip(part, 0, 1) * (self.values[place] - before)
+        part = np.clip(part, 0, 1)
+        return (1 - part) * self.values[np.maximum(place - 1, 0)] + part * self.values[place]
 
     def _until(self, x: np.ndarray, place: np.ndarray) -> np.ndarray:
         """The weight of the first `place` values and what lies between, and the part of the gap up to x."""
@@ -75,9 +75,10 @@ class Distribution:
         ends = np.concatenate([[0.0], np.cumsum(self.at + self.below)])
         inside = np.clip(place, 1, len(self.values) - 1) if len(self.values) > 1 else np.zeros_like(place)
         low, high = self.values[inside - 1], self.values[inside]
-        part = np.divide(x - low, high - low, out=np.zeros(np.shape(x)), where=high > low)
+        with np.errstate(over="ignore", invalid="ignore"):  # a gap may be wider than the largest number
+            part = np.divide(x - low, high - low, out=np.zeros(np.shape(x)), where=high > low)
         partly = (place > 0) & (place < len(self.values))
-        return ends[place] + np.where(partly, np.clip(part, 0, 1) * self.below[inside], 0.0)
+        return ends[place] + np.where(partly, np.clip(np.nan_to_num(part), 0, 1) * self.below[inside], 0.0)
 
 
 def distribution_of(x: np.ndarray, weights: np.ndarray | None = None) -> Distribution:
@@ -134,7 +135,8 @@ def compressed(given: Distribution, knots: int = KNOTS) -> Distribution:
     heavy = np.flatnonzero(given.at >= ends[-1] * 4 / knots)  # at most a quarter
     left = knots - len(heavy) - 2
     ranks = (1 - np.cos(np.linspace(0, np.pi, left // 2))) / 2 * ends[-1]
-    steps = np.searchsorted(values, np.linspace(values[0], values[-1], left // 4))
+    part = np.linspace(0, 1, left // 4)
+    steps = np.searchsorted(values, (1 - part) * values[0] + part * values[-1])
     chosen = np.concatenate([[0, count - 1], heavy, np.searchsorted(ends, ranks), steps, steps - 1])
     kept = np.unique(np.clip(chosen, 0, count - 1))
     between = np.diff(np.concatenate([[0.0], ends[kept]])) - given.at[kept]
@@ -178,7 +180,9 @@ def _counted(
         close[:] = True
     close[[0, -1]] = True
     edges = low + np.arange(CELLS + 1) / scale
-    coarse = Distribution(edges, np.zeros(CELLS + 1), np.where(close, 0.0, mass)[:-1])
+    below = np.where(close, 0.0, mass)
+    needed = (below[:-1] > 0) | (below[1:] > 0)  # an edge with no weight on either side says nothing
+    coarse = Distribution(edges[needed], np.zeros(np.count_nonzero(needed)), below[:-1][needed])
     chosen = np.flatnonzero(close[cell])
     x, cell = x[chosen], cell[chosen]
     weights = None if weights is None else weights[chosen]
