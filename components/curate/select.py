@@ -54,6 +54,8 @@ def stratified(
     if shares is None:
         counts = shared_out(sizes, budget)
     else:
+        if not all(isinstance(share, int | float) for share in shares.values()):
+            raise BadInput("must be numbers", file="shares", column=by)
         wanted = np.array([shares.get(str(name), 0.0) for name in names])
         if missing := sorted(shares.keys() - set(names.tolist())):
             raise BadInput(f"no row has the value {missing[0]!r}", file="shares", column=by)

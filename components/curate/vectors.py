@@ -1,5 +1,7 @@
 """Rows as vectors of length one: what similarity and the probe model are computed on."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -55,3 +57,9 @@ def vectors(table: pa.Table, columns: Columns) -> sparse.csr_matrix:
     if not parts:
         raise BadInput("no column to tell rows apart by", file="observations")
     return normalize(sparse.hstack([normalize(sparse.csr_matrix(part)) for part in parts], format="csr"))
+
+
+def _words_and_pairs(text: str) -> list[str]:
+    """The words of a text, and each pair of neighbours."""
+    words = text.lower().split()
+    return words + [f"{first} {second}" for first, second in pairwise(words)]
