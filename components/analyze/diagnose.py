@@ -9,7 +9,7 @@ from adsmu.analyze.tests import Test
 
 DIAGNOSES = ("none", "quality", "covariate", "label_shift", "new_class", "concept", "cohort", "poisoned")
 
-SETTLED = 0.9
+SETTLED = 0.95
 """The probability at which a diagnosis is settled."""
 
 LEAST = 0.01
@@ -23,7 +23,7 @@ LIKELIHOOD: dict[str, dict[str, tuple[float, ...]]] = {
     },
     "column_drift": {
         "same": (),
-        "shifted": (0.02, 0.70, 0.85, 0.40, 0.02, 0.02, 0.02, 0.02),
+        "shifted": (0.02, 0.70, 0.80, 0.50, 0.02, 0.02, 0.02, 0.02),
     },
     "prediction_drift": {
         "same": (),
@@ -31,15 +31,12 @@ LIKELIHOOD: dict[str, dict[str, tuple[float, ...]]] = {
     },
     "confidence_drift": {
         "same": (),
-        "shifted": (0.02, 0.40, 0.55, 0.05, 0.02, 0.02, 0.02, 0.02),
+        "shifted": (0.02, 0.40, 0.50, 0.15, 0.02, 0.02, 0.02, 0.02),
     },
-    "domain_classifier": {
+    "domain_classifier": {  # reweighted: by the frequencies of classes, after which it cannot
         "same": (),
-        "shifted": (0.02, 0.75, 0.97, 0.97, 0.40, 0.02, 0.02, 0.02),
-    },
-    "label_shift": {  # asked only where the classifier tells the window from the reference
-        "unexplained": (),
-        "explained": (0.50, 0.15, 0.03, 0.97, 0.50, 0.50, 0.50, 0.50),
+        "shifted": (0.01, 0.65, 0.95, 0.02, 0.15, 0.01, 0.01, 0.01),
+        "reweighted": (0.01, 0.10, 0.03, 0.96, 0.25, 0.01, 0.01, 0.01),
     },
     "new_cluster": {
         "none": (),
@@ -82,7 +79,7 @@ def likelihood(test: str, result: str) -> np.ndarray:
         A probability for each of `DIAGNOSES`.
 
     >>> likelihood("domain_classifier", "same").round(2).tolist()
-    [0.98, 0.25, 0.03, 0.03, 0.6, 0.98, 0.98, 0.98]
+    [0.98, 0.25, 0.02, 0.02, 0.6, 0.98, 0.98, 0.98]
     """
     if result == UNKNOWN:
         return np.ones(len(DIAGNOSES))

@@ -1,5 +1,6 @@
 """Tests of inputs and answers: they need no labels of the window."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -129,24 +130,23 @@ def _bincounts(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def domain_classifier(case: Case) -> Outcome:
-    """Whether a classifier tells the window from the reference."""
-    found = case.separation
-    shifted = found.low > 0.5 and found.auc > AUC_FLOOR
-    return Outcome("shifted" if shifted else "same", found.auc, found.low, found.high, len(case.window))
+    """Whether a classifier tells the window from the reference, and still once classes are as frequent.
 
-
-def label_shift(case: Case) -> Outcome:
-    """Whether other frequencies of the classes explain what the classifier tells apart."""
+    Where only the frequencies of classes have changed, giving each row of the reference the weight of its class
+    (`shift.label_weights`) makes the two alike.
+    """
+    found, rows = case.separation, len(case.window)
+    if found.low <= 0.5 or found.auc <= AUC_FLOOR:
+        return Outcome("same", found.auc, found.low, found.high, rows)
+    told = Outcome("shifted", found.auc, found.low, found.high, rows)
+    if not case.classes:
+        return told
     weights = case.class_weights
     weight = case.weight[0] * np.array([weights[str(name)] for name in case.label.tolist()])
-    if not weight.any():
-        return Outcome("unexplained", 1.0, 1.0, 1.0, len(case.window))
     left = domain(*case.points, weight, case.weight[1], case.seed)
-    before = max(case.separation.auc - 0.5, 0.01)
-    explained = left.low < 0.5 + UNSEEN and left.auc - 0.5 < EXPLAINED * before
-    return Outcome(
-        "explained" if explained else "unexplained", left.auc, left.low, left.high, len(case.window)
-    )
+    if left.low < 0.5 + UNSEEN and left.auc - 0.5 < EXPLAINED * (found.auc - 0.5):
+        return replace(told, result="reweighted", where={"auc": left.auc, "low": left.low, "high": left.high})
+    return told
 
 
 def new_cluster(case: Case) -> Outcome:

@@ -16,6 +16,9 @@ LINKS = 5
 DENSER = 1.5
 """Rows near a known row of a new class belong to it where the window is at least so many times denser."""
 
+RANK = 3
+"""A row of the reference or two may lie astray among those of a new class."""
+
 TIMES = 4.0
 """Where the window is at least so many times denser than the reference, rows are outliers."""
 
@@ -27,12 +30,10 @@ class Density:
     Attributes:
         reference: float, one a row of the reference: 1 means as dense, 2 twice as dense.
         window: The same, one a row of the window.
-        near: int of shape (rows of the window, `SMOOTH`): its nearest rows of the window, itself first.
     """
 
     reference: np.ndarray
     window: np.ndarray
-    near: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -74,19 +75,24 @@ def density(reference: np.ndarray, window: np.ndarray) -> Density:
     >>> bool(found.window[200:].min() > 4 * found.window[:200].mean())
     True
     """
-    import torch
-
     n, m = len(reference), len(window)
-    rows = torch.as_tensor(np.vstack([reference, window]), dtype=torch.float32)
+    rows = np.vstack([reference, window])
     k, smooth = min(NEIGHBOURS, n + m - 1), min(SMOOTH, n, m)
     of_window = np.r_[np.zeros(n), np.ones(m)]
-    distance = torch.cdist(rows, rows)
-    distance.fill_diagonal_(-1)  # itself comes first, equal rows or not
-    nearest = distance.topk(k + 1, largest=False).indices[:, 1:].numpy()
-    share = of_window[nearest].mean(axis=1)
-    near_reference = distance[:n, :n].topk(smooth, largest=False).indices.numpy()
-    near = distance[n:, n:].topk(smooth, largest=False).indices.numpy()
-    return Density(_ratio(share[:n][near_reference], n, m, k), _ratio(share[n:][near], n, m, k), near)
+    share = of_window[_nearest(rows, k)].mean(axis=1)
+    near_reference, near = (
+        np.column_stack([np.arange(len(each)), _nearest(each, smooth - 1)]) for each in (reference, window)
+    )
+    return Density(_ratio(share[:n][near_reference], n, m, k), _ratio(share[n:][near], n, m, k))
+
+
+def _nearest(rows: np.ndarray, count: int) -> np.ndarray:
+    """The nearest other rows of each row."""
+    from sklearn.neighbors import NearestNeighbors
+
+    found = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(rows)
+    places: np.ndarray = found.kneighbors(return_distance=False)
+    return places
 
 
 def _ratio(shares: np.ndarray, n: int, m: int, k: int) -> np.ndarray:
@@ -107,7 +113,6 @@ def cluster(found: Density, window: np.ndarray) -> Cluster:
     Returns:
         The cluster; without outliers an empty one.
     """
-    import torch
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -115,8 +120,7 @@ def cluster(found: Density, window: np.ndarray) -> Cluster:
     expected = float((found.reference >= TIMES).mean() * len(window))
     if len(places) <= LINKS:
         return Cluster(places[:0], len(places), 0.0, expected)
-    rows = torch.as_tensor(window[places], dtype=torch.float32)
-    nearest = torch.cdist(rows, rows).topk(LINKS + 1, largest=False).indices[:, 1:].numpy()
+    nearest = _nearest(window[places], LINKS)
     size = len(places)
     ties = coo_array(
         (np.ones(nearest.size), (np.repeat(np.arange(size), LINKS), nearest.ravel())), shape=(size, size)
@@ -129,8 +133,8 @@ def cluster(found: Density, window: np.ndarray) -> Cluster:
 def like(seeds: np.ndarray, found: Density, reference: np.ndarray, window: np.ndarray) -> np.ndarray:
     """The rows of the window that are of one kind with some that are known to be of a new one.
 
-    A row is, when one of the seeds is nearer to it than every row of the reference, or when it is among the
-    outliers and nearest to a seed's own neighbours.
+    A row is, when a seed is nearer to it than the reference's row of rank `RANK`, and the window is
+    denser there.
 
     Args:
         seeds: Places in the window of rows known to be of the new kind.
@@ -141,10 +145,9 @@ def like(seeds: np.ndarray, found: Density, reference: np.ndarray, window: np.nd
     Returns:
         Places in the window, the seeds among them.
     """
-    import torch
+    from sklearn.neighbors import NearestNeighbors
 
-    points = torch.as_tensor(window, dtype=torch.float32)
-    to_seed = torch.cdist(points, points[seeds]).min(dim=1).values.numpy()
-    to_reference = torch.cdist(points, torch.as_tensor(reference, dtype=torch.float32)).topk(3, largest=False)
-    near = to_seed <= to_reference.values[:, -1].numpy()
-    return np.union1d(seeds, np.flatnonzero(near & (found.window >= DENSER)))
+    to_seed = NearestNeighbors(n_neighbors=1).fit(window[seeds]).kneighbors(window)[0][:, 0]
+    known = NearestNeighbors(n_neighbors=min(RANK, len(reference))).fit(reference)
+    to_reference = known.kneighbors(window)[0][:, -1]
+    return np.union1d(seeds, np.flatnonzero((to_seed <= to_reference) & (found.window >= DENSER)))

@@ -1,0 +1,186 @@
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from adsmu.analyze.analyze import analyze, analyze_files
+from adsmu.errors import BadInput
+from adsmu.strategy import Strategy
+from adsmu.strategy.schema import Cohort, Columns
+from tests.unit.analyze.tables import CENTRES, STRATEGY, answers, reference, table, world
+
+SEEDS = range(3)
+
+
+def told(rows, seed, change=lambda window: window, labelled=False, supplied=None):
+    window = change(table(supplied or rows, labelled))
+    return analyze(reference(seed + 100), window, STRATEGY, None, answers(rows), seed)
+
+
+def with_column(window, name, values):
+    return window.set_column(window.column_names.index(name), name, pa.array(values))
+
+
+def moved(label, among):
+    """The next class, where a row is among those whose meaning has moved."""
+    names = list(CENTRES)
+    following = dict(zip(names, names[1:] + names[:1], strict=True))
+    return np.array([following[name] if hit else name for name, hit in zip(label, among, strict=True)])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_is_done_where_nothing_has_happened(seed):
+    found = told(world(seed), seed)
+    assert (found["diagnosis"], found["recommendation"]["action"]) == ("none", "nothing")
+    assert found["confidence"] >= 0.9
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_broken_column_is_named_with_its_rule_and_rows_without_asking_for_a_label(seed):
+    rows = world(seed)
+    hit = np.random.default_rng(seed).random(500) < 0.2
+
+    def damage(window):
+        return with_column(window, "y", np.where(hit, 900.0, window["y"].to_numpy()))
+
+    found = told(rows, seed, damage)
+    assert (found["diagnosis"], found["recommendation"]["action"]) == ("quality", "mend_data")
+    assert found["where"]["column"] == "y"
+    assert "the number lies from" in found["where"]["rule"]
+    assert found["rows"] == [f"w{row}" for row in np.flatnonzero(hit)]
+    assert found["labels_asked"] == 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_other_frequencies_of_classes_ask_for_a_new_mix_of_those_that_grew(seed):
+    found = told(world(seed, shares=(0.7, 0.2, 0.1)), seed)
+    assert (found["diagnosis"], found["recommendation"]["action"]) == ("label_shift", "new_mix")
+    assert found["recommendation"]["dataset"]["parameters"]["segments"] == ["a"]
+    assert found["where"]["weights"]["a"] == pytest.approx(2.1, abs=0.25)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_shifted_inputs_are_told_from_other_frequencies(seed):
+    assert told(world(seed, shift=1.2), seed)["diagnosis"] == "covariate"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_new_class_is_named_with_its_rows(seed):
+    rows = world(seed, new=50)
+    found = told(rows, seed)
+    assert (found["diagnosis"], found["recommendation"]["action"]) == ("new_class", "new_class")
+    new = {f"w{row}" for row in range(450, 500)}
+    assert len(new & set(found["rows"])) >= 45
+    assert len(set(found["rows"]) - new) <= 3
+    assert f"these {len(found['rows'])} rows form one new class" in found["recommendation"]["reason"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_another_meaning_everywhere_asks_for_retraining(seed):
+    rows = world(seed)
+    rows["label"] = moved(rows["label"], np.random.default_rng(seed).random(500) < 0.5)
+    found = told(rows, seed)
+    assert (found["diagnosis"], found["recommendation"]["action"]) == ("concept", "retrain")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_harm_to_one_cohort_is_told_with_its_name(seed):
+    rows = world(seed)
+    hurt = (rows["place"] == "south") & (np.random.default_rng(seed).random(500) < 0.6)
+    rows["label"] = moved(rows["label"], hurt)
+    found = told(rows, seed)
+    assert (found["diagnosis"], found["recommendation"]["action"]) == ("cohort", "new_mix")
+    assert found["where"] == {"cohort": "place = south"}
+    assert found["recommendation"]["dataset"]["parameters"]["segments"] == ["south"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_labels_altered_in_one_cohort_are_stopped_and_nothing_learns_from_them(seed):
+    rows = world(seed, rows=1000)
+    altered = (rows["place"] == "west") & (np.random.default_rng(seed).random(1000) < 0.05)
+    supplied = rows | {"label": moved(rows["label"], altered)}
+    found = told(rows, seed, labelled=True, supplied=supplied)
+    assert (found["diagnosis"], found["recommendation"]["action"]) == ("poisoned", "mend_data")
+    assert found["where"]["cohort"] == "place = west"
+    assert set(found["rows"]) <= {f"w{row}" for row in np.flatnonzero(altered)}
+
+
+def test_true_labels_of_a_batch_are_not_taken_for_altered_ones():
+    rows = world(5, rows=1000)
+    assert told(rows, 5, labelled=True)["diagnosis"] == "none"
+
+
+def test_a_finding_that_blocks_is_a_diagnosis_of_quality():
+    rows = world(1)
+    finding = {"level": "quality", "blocks": True, "column": "x", "text": "half the hours are missing", "value": 0.5}
+    found = analyze(reference(), table(rows), STRATEGY, {"findings": [finding]}, answers(rows))
+    assert found["diagnosis"] == "quality"
+    assert found["where"] == {"column": "x", "rule": "half the hours are missing"}
+
+
+def test_without_anyone_to_ask_nothing_is_claimed_that_labels_would_have_to_tell():
+    found = analyze(reference(), table(world(1)), STRATEGY)
+    assert found["confidence"] < 0.9
+    assert found["recommendation"]["action"] == "nothing"
+    assert "not settled" in found["recommendation"]["reason"]
+    assert not {"random_labels", "cohort_labels"} & {test["name"] for test in found["tests"]}
+
+
+def test_numbers_are_analyzed_by_the_error_that_they_have():
+    rng = np.random.default_rng(0)
+
+    def made(rows, slope, prefix):
+        x = rng.normal(size=rows)
+        window = table(world(0, rows), labelled=True, prefix=prefix).select(["id", "time", "place"])
+        return window.append_column("x", pa.array(x)).append_column("prediction", pa.array(2 * x)).append_column(
+            "label", pa.array(slope * x + rng.normal(size=rows))
+        )  # fmt: skip
+
+    strategy = Strategy("numbers", Columns("regression", features=("x",)), cohorts={"place": Cohort("place")})
+    old = made(800, 2.0, "r")
+    assert analyze(old, made(500, 2.0, "w"), strategy)["diagnosis"] == "none"
+    found = analyze(old, made(500, -1.0, "w"), strategy)
+    assert found["diagnosis"] == "concept"
+    assert not {"label_shift", "new_cluster"} & {test["name"] for test in found["tests"]}
+
+
+def test_files_come_further_with_the_labels_that_were_wanted(tmp_path):
+    rows = world(2)
+    (tmp_path / "strategy.yaml").write_text(
+        "name: small\ncolumns: {features: [x, y]}\ncohorts: {place: {column: place}}\n", encoding="utf-8"
+    )
+    pq.write_table(reference(), tmp_path / "reference.parquet")
+    pq.write_table(table(rows), tmp_path / "window.parquet")
+    inputs = [tmp_path / name for name in ("reference.parquet", "window.parquet", "strategy.yaml")]
+    first = analyze_files(*inputs, analysis=tmp_path / "analysis.json")
+    assert first["confidence"] < 0.9
+    assert first == json.loads((tmp_path / "analysis.json").read_text(encoding="utf-8"))
+    wanted = first["labels_wanted"]
+    assert wanted
+    labels = pa.table(
+        {"id": wanted, "label": answers(rows)(wanted), "label_time": table(rows)["time"].take([0] * len(wanted))}
+    )
+    pq.write_table(labels, tmp_path / "labels.parquet")
+    second = analyze_files(*inputs, analysis=tmp_path / "analysis.json", labels=tmp_path / "labels.parquet")
+    assert (second["diagnosis"], second["labels_wanted"]) == ("none", [])
+    assert second["confidence"] >= 0.9
+
+
+def test_the_same_case_is_analyzed_the_same_twice():
+    rows = world(3, shift=1.0)
+    assert told(rows, 3) == told(rows, 3)
+
+
+@pytest.mark.parametrize("column", ["label", "prediction"])
+def test_a_reference_without_labels_or_predictions_is_refused(column):
+    broken = reference()
+    broken = with_column(broken, column, [None, *broken[column].to_pylist()[1:]])
+    with pytest.raises(BadInput, match=f"reference, column {column}: each row of a reference needs a value"):
+        analyze(broken, table(world(0)), STRATEGY)
+
+
+def test_a_cohort_whose_column_is_missing_is_refused():
+    with pytest.raises(BadInput, match="column place: the column of a cohort is missing"):
+        analyze(reference(), table(world(0)).drop_columns(["place"]), STRATEGY)
