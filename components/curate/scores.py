@@ -8,7 +8,6 @@ survey", describes all five and what they miss.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -16,6 +15,33 @@ from scipy import sparse
 FOLDS = 3
 BLOCK = 2048
 """Rows whose similarities are computed at a time."""
+
+
+class Probe:
+    """A logistic regression.
+
+    Only features that some row to learn from has are given to it: of others the coefficients would be 0, and
+    of words there are many.
+
+    Args:
+        rows: Vectors.
+        labels: Of at least two classes.
+    """
+
+    def __init__(self, rows: sparse.csr_matrix, labels: np.ndarray) -> None:
+        from sklearn.linear_model import LogisticRegression
+
+        self._seen = np.unique(rows.indices)
+        self._model = LogisticRegression(C=10.0, max_iter=200).fit(rows[:, self._seen], labels)
+        self.classes: np.ndarray = self._model.classes_
+
+    def chances(self, rows: sparse.csr_matrix) -> np.ndarray:
+        """The probability of each class: rows x classes."""
+        return np.asarray(self._model.predict_proba(rows[:, self._seen]))
+
+    def predict(self, rows: sparse.csr_matrix) -> np.ndarray:
+        """The likeliest class of each row."""
+        return self.classes[self.chances(rows).argmax(axis=1)]
 
 
 @dataclass(frozen=True)
@@ -35,14 +61,14 @@ class Pool:
     seed: int = 0
 
     @cached_property
-    def probe(self) -> Any:
+    def probe(self) -> "Probe":
         """A logistic regression on the labelled rows."""
-        return _probe().fit(self.labelled, self.labels)
+        return Probe(self.labelled, self.labels)
 
     @cached_property
     def chances(self) -> np.ndarray:
         """What the probe holds of each unlabelled row: rows x classes."""
-        return np.asarray(self.probe.predict_proba(self.unlabelled))
+        return self.probe.chances(self.unlabelled)
 
 
 def uncertainty(pool: Pool) -> np.ndarray:
@@ -70,9 +96,9 @@ def predicted_loss(pool: Pool) -> np.ndarray:
     for known, other in folds.split(pool.labels):
         if len(np.unique(pool.labels[known])) < 2:
             continue
-        probe = _probe().fit(pool.labelled[known], pool.labels[known])
-        chances = np.asarray(probe.predict_proba(pool.labelled[other]))
-        right = probe.classes_[None, :] == pool.labels[other][:, None]
+        probe = Probe(pool.labelled[known], pool.labels[known])
+        chances = probe.chances(pool.labelled[other])
+        right = probe.classes[None, :] == pool.labels[other][:, None]
         losses[other] = -np.log(np.maximum((chances * right).sum(axis=1), 1e-3))
         about[other] = _about(chances)
     told = Ridge(alpha=1.0).fit(sparse.hstack([pool.labelled, about], format="csr"), losses)
@@ -142,9 +168,3 @@ def _about(chances: np.ndarray) -> np.ndarray:
     margin = ordered[:, -1] - (ordered[:, -2] if chances.shape[1] > 1 else 0)
     entropy = -(chances * np.log(np.maximum(chances, 1e-12))).sum(axis=1)
     return np.column_stack([margin, entropy])
-
-
-def _probe() -> Any:
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(C=10.0, max_iter=200)
