@@ -12,7 +12,15 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from adsmu import __version__, canary_command, recurring_command, strategy_command, submit_command
+from adsmu import (
+    __version__,
+    canary_command,
+    lineage_command,
+    recurring_command,
+    sign_off_command,
+    strategy_command,
+    submit_command,
+)
 from adsmu.errors import EXIT_BAD_INPUT, EXIT_EXHAUSTED, EXIT_FAULT, EXIT_PASS, BadInput, StepFailed
 
 app = typer.Typer(
@@ -27,6 +35,8 @@ app.add_typer(canary_command.app)
 app.add_typer(submit_command.app)
 app.add_typer(recurring_command.app)
 app.add_typer(strategy_command.app)
+app.add_typer(lineage_command.app)
+app.add_typer(sign_off_command.app)
 _console = Console()
 _errors = Console(stderr=True)
 
@@ -120,7 +130,13 @@ def run(
         str, typer.Option(help="equal, natural, failing, failure_rate, or package.module:function.")
     ] = "failing",
     selection: Annotated[str, typer.Option(help="balanced, submodular or random.")] = "balanced",
+    generator: Annotated[
+        str, typer.Option(help="fill, recombine (adds new shapes), or package.module:function.")
+    ] = "recombine",
     mode: Annotated[str, typer.Option(help="full, warm or finetune.")] = "warm",
+    early_mode: Annotated[
+        str, typer.Option(help="Of rounds before the last: scout, or as --mode.")
+    ] = "scout",
     trainer: Annotated[
         str, typer.Option(help="package.module:Trainer.")
     ] = "adsmu.train.two_stage:TwoStageTrainer",

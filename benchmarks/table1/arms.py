@@ -15,8 +15,11 @@ import pyarrow.compute as pc
 from adsmu.data.columns import flatten
 from adsmu.data.strata import STRATA_SCHEMA
 from adsmu.synthesize.allocate import Allocation, equal, failing, find_allocation
+from adsmu.synthesize.fill import Generator, fill
 from adsmu.synthesize.greedy import lazy_greedy
+from adsmu.synthesize.rows import find_generator
 from adsmu.synthesize.select import Pool, Selection, find_selection, ngrams, random, submodular
+from adsmu.train.settings import LEARNING_RATES
 from benchmarks.table1.bench import PLAIN, SHIPPED, Arm, Bench, Judged
 from benchmarks.table1.robust import train_group_dro, train_twice
 
@@ -27,6 +30,7 @@ STAGES = ((0.4, 0.004), (0.3, 0.003), (0.3, 0.002))  # shares of the epochs of o
 Rows = Callable[[Bench], pa.Table]
 
 SHIPPED_SELECTION = find_selection(SHIPPED.selection)
+SHIPPED_GENERATOR = find_generator(SHIPPED.generator)
 
 
 def natural(bench: Bench) -> Allocation:
@@ -72,7 +76,11 @@ def submodular_rows(bench: Bench) -> pa.Table:
 
 
 def seeded_rows(
-    bench: Bench, allocation: Allocation = equal, selection: Selection = random, times: int = 1
+    bench: Bench,
+    allocation: Allocation = equal,
+    selection: Selection = random,
+    generator: Generator = fill,
+    times: float = 1,
 ) -> pa.Table:
     """The user's rows, and the rest of the budget in synthetic rows.
 
@@ -80,10 +88,13 @@ def seeded_rows(
         bench: The arm.
         allocation: Spreads them over strata.
         selection: Takes them of the pool.
+        generator: Makes the pool.
         times: How many budgets.
     """
-    rows = times * bench.shared.budget - len(bench.shared.user)
-    return bench.synthesize(start(bench), rows, allocation=allocation, selection=selection)
+    rows = round(times * bench.shared.budget) - len(bench.shared.user)
+    return bench.synthesize(
+        start(bench), rows, allocation=allocation, selection=selection, generator=generator
+    )
 
 
 def real_rows(bench: Bench) -> pa.Table:
@@ -147,6 +158,8 @@ def loop(
     selection: Selection = random,
     mode: str = "full",
     settings: dict[str, Any] | None = None,
+    early: str | None = None,
+    generator: Generator = fill,
     placebo: bool = False,
 ) -> Arm:
     """An arm of rounds: rows for the strata, a training, a look at the development rows.
@@ -158,6 +171,8 @@ def loop(
         selection: Takes rows of the pool.
         mode: Of each training; the base is the champion.
         settings: Of the trainer.
+        early: The mode of rounds before the last; None: `mode`.
+        generator: Makes the pool.
         placebo: Random groups take the place of the strata.
     """
 
@@ -178,16 +193,19 @@ def loop(
                 evaluation=judged.content,
                 allocation=allocation(bench),
                 selection=selection,
+                generator=generator,
             )
-            base = shared.cell.champion if mode != "full" else None
-            model, _ = bench.train(data, mode, base, **(settings or {}))
+            last = round == setting.rounds
+            chosen = mode if last or not early else early
+            base = shared.cell.champion if chosen != "full" else None
+            model, _ = bench.train(data, chosen, base, **(settings or {}))
             judged = bench.judge(model, data, strata, round, judged)
             bench.note(model, data)
             if judged.content["verdict"] != "refine":
                 break
-        last = judged.content["rounds"][-1]
+        told = judged.content["rounds"][-1]
         bench.notes |= {"verdict": judged.content["verdict"]}
-        bench.notes |= {name: last[name] for name in ("passed", "failed", "undecided", "given_up")}
+        bench.notes |= {name: told[name] for name in ("passed", "failed", "undecided", "given_up")}
 
     return arm
 
@@ -289,19 +307,40 @@ def reseeded(bench: Bench) -> None:
 def recipe(**off: Any) -> Arm:
     """The product's recipe in one build; `off` switches parts of it off, for the ablation."""
     selection = off.pop("selection", SHIPPED_SELECTION)
+    generator = off.pop("generator", SHIPPED_GENERATOR)
+    times = off.pop("times", 1)
     mode = off.pop("mode", SHIPPED.mode)
-    return one_build(lambda bench: seeded_rows(bench, selection=selection), mode, **(SHIPPED.settings | off))
+    return one_build(
+        lambda bench: seeded_rows(bench, equal, selection, generator, times), mode, **(SHIPPED.settings | off)
+    )
+
+
+def shipped(**other: Any) -> Arm:
+    """The product's loop; `other` is what differs."""
+    return loop(
+        **(
+            {
+                "allocation": _shipped,
+                "selection": SHIPPED_SELECTION,
+                "generator": SHIPPED_GENERATOR,
+                "mode": SHIPPED.mode,
+                "early": SHIPPED.early_mode,
+                "settings": SHIPPED.settings,
+            }
+            | other
+        )
+    )
 
 
 ARMS: dict[str, Arm] = {
     "champion": champion,
     "equal": one_build(seeded_rows, **PLAIN),
     "naive": one_build(naive_rows, **PLAIN),
-    "adsmu": loop(_shipped, SHIPPED_SELECTION, SHIPPED.mode, SHIPPED.settings),
+    "adsmu": shipped(),
     "recipe": recipe(),
     "reseeded": reseeded,
-    "placebo": loop(placebo=True, settings=PLAIN),
-    "placebo_shipped": loop(_shipped, SHIPPED_SELECTION, SHIPPED.mode, SHIPPED.settings, placebo=True),
+    "placebo": loop(early="scout", settings=PLAIN, mode="full", placebo=True),
+    "placebo_shipped": shipped(placebo=True),
     "seeds_natural": one_build(lambda bench: seeded_rows(bench, natural(bench)), **PLAIN),
     "adsmu_paper": loop(settings=PLAIN),
     "adsmu_submodular": loop(selection=submodular, settings=PLAIN),
@@ -314,9 +353,14 @@ ARMS: dict[str, Arm] = {
     "train_twice": lambda bench: train_twice(bench, seeded_rows(bench)),
     "between_epochs": between_epochs,
     "manual": loop(modeler, settings=PLAIN),
+    "adsmu_without_scouts": shipped(early=None),
     "recipe_random_fill": recipe(selection=random),
+    "recipe_known_shapes": recipe(generator=fill),
     "recipe_from_scratch": recipe(mode="full"),
-    "recipe_longer": lambda bench: recipe(epochs=bench.shared.cell.setting.epochs)(bench),
+    "recipe_fast": recipe(learning_rate=LEARNING_RATES["full"]),
     "recipe_unweighted": recipe(weight_user=1.0, weight_synthetic=1.0),
     "recipe_unaveraged": recipe(average_last=0.0),
+    "recipe_interpolated": recipe(interpolate=0.15),
+    "recipe_half": recipe(times=0.5),
+    "recipe_three_quarters": recipe(times=0.75),
 }

@@ -17,7 +17,7 @@ from adsmu.local.folder import Parameters
 from adsmu.stratified_evaluate.correctness import mark
 from adsmu.stratified_evaluate.evaluate import evaluate_files
 from adsmu.synthesize.allocate import Allocation, equal
-from adsmu.synthesize.fill import fill
+from adsmu.synthesize.fill import Generator, fill
 from adsmu.synthesize.rows import synthesize
 from adsmu.synthesize.select import Selection, random
 from adsmu.train.model import load_model
@@ -25,6 +25,7 @@ from adsmu.train.run import train_files
 from benchmarks.table1.cell import TRAINER, Shared
 from benchmarks.table1.figures import figures
 
+JUDGED_ROWS = 40  # development rows of each stratum that a loop looks at; half the product's default
 FORWARD = 1 / 3  # a look at a row, in steps of training on it: a backward pass costs two forward ones
 PLAIN: dict[str, Any] = {
     "weight_user": 1.0,
@@ -99,7 +100,7 @@ class Bench:
         model, file, tables = self.path("model"), None, [read_utterances(cell.existing)]
         if data is not None:
             file = self.path("data.parquet")
-            tables.append(steering(data, setting.steering_rows))
+            tables.append(first_development(data, setting.steering_rows))
             write_utterances(tables[-1], file)
         made = train_files(
             cell.existing, file, base, model, mode=mode, settings=setting.trainer | settings, seed=self.seed
@@ -129,7 +130,7 @@ class Bench:
             before: The evaluation before this one; None for the champion's.
         """
         began = time.perf_counter()
-        seen = data.filter(pc.not_equal(data["split"], "test"))
+        seen = first_development(data.filter(pc.not_equal(data["split"], "test")), JUDGED_ROWS)
         files = {name: self.path(name) for name in ("evaluation", "predictions", "report")}
         rows, table = self.path("seen.parquet"), self.path("strata.parquet")
         write_utterances(seen, rows)
@@ -166,6 +167,7 @@ class Bench:
         evaluation: dict[str, Any] | None = None,
         allocation: Allocation = equal,
         selection: Selection = random,
+        generator: Generator = fill,
     ) -> pa.Table:
         """Puts synthetic rows behind `data`, as the product does.
 
@@ -177,6 +179,7 @@ class Bench:
             evaluation: The last evaluation, for the allocation.
             allocation: Spreads the rows over strata.
             selection: Takes rows of the pool.
+            generator: Makes the pool.
         """
         began = time.perf_counter()
         cell = self.shared.cell
@@ -192,7 +195,7 @@ class Bench:
             rows_per_stratum=-(-rows // active),
             allocation=allocation,
             selection=selection,
-            generator=fill,
+            generator=generator,
             seed=cell.seed,
         ).data
         fresh = len(made) - len(data)
@@ -248,7 +251,7 @@ class Judged:
 Arm = Callable[[Bench], None]
 
 
-def steering(data: pa.Table, rows: int) -> pa.Table:
+def first_development(data: pa.Table, rows: int) -> pa.Table:
     """The training rows, and the first development rows of each stratum.
 
     Args:

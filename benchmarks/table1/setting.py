@@ -38,8 +38,8 @@ class Setting:
         network: Settings of the trainer that differ from its defaults.
     """
 
-    existing_train: int = 4000
-    existing_dev: int = 400
+    existing_train: int = 3000
+    existing_dev: int = 300
     existing_test: int = 1200
     trail_user_rows: int = 3
     rounds: int = 3

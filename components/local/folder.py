@@ -16,6 +16,7 @@ from adsmu.files import digest, read_json, write_json
 from adsmu.imports import load
 from adsmu.stratify.shapes import check_rule
 from adsmu.synthesize.allocate import find_allocation
+from adsmu.synthesize.rows import find_generator
 from adsmu.synthesize.select import find_selection
 from adsmu.train.model import load_model
 from adsmu.train.run import MODES
@@ -37,7 +38,9 @@ class Parameters:
     max_strata: int = 200
     allocation: str = "failing"
     selection: str = "balanced"
+    generator: str = "recombine"
     mode: str = "warm"
+    early_mode: str = "scout"
     trainer: str = TRAINER
     settings: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -60,11 +63,16 @@ class Parameters:
             raise BadInput(f"must be above 0 and at most 1, not {self.target}", file="--target")
         if not 0 <= self.margin < 1:
             raise BadInput(f"must be from 0 to below 1, not {self.margin}", file="--margin")
-        if self.mode not in MODES:
-            raise BadInput(f"{self.mode!r} is not one of {', '.join(MODES)}", file="--mode")
+        for name in ("mode", "early_mode"):
+            if getattr(self, name) not in MODES:
+                raise BadInput(
+                    f"{getattr(self, name)!r} is not one of {', '.join(MODES)}",
+                    file=f"--{name.replace('_', '-')}",
+                )
         check_rule(self.rule)
         find_allocation(self.allocation)
         find_selection(self.selection)
+        find_generator(self.generator)
         load(self.trainer, "--trainer")
 
 

@@ -18,7 +18,7 @@ def synthesize(
     rows_per_stratum: int = 8,
     allocation: str = "equal",
     selection: str = "balanced",
-    generator: str = "fill",
+    generator: str = "recombine",
     seed: int = 0,
 ):
     """Writes training rows for strata by filling their shapes from a catalog.
@@ -34,7 +34,8 @@ def synthesize(
         rows_per_stratum: The budget of this round, divided by the number of strata.
         allocation: equal, natural, failing, failure_rate, or the import path of an allocation.
         selection: balanced, submodular or random: which rows of the pool are taken.
-        generator: fill, or the import path of a generator.
+        generator: fill (the shapes of the strata), recombine (new shapes beside them), or the import path of
+            a generator.
         seed: Makes the rows reproducible.
     """
     from adsmu.synthesize.rows import synthesize_files

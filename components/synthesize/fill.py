@@ -31,6 +31,7 @@ class Request:
         values: For each slot, the values that may be used in this round.
         contexts: For each slot and the piece before it, the values seen there (capitals folded) in real
             training rows.
+        existing: Training rows of the existing use cases.
         round: 0 for development rows, from 1 on training rows.
         seed: The same request gives the same rows.
     """
@@ -39,6 +40,7 @@ class Request:
     wanted: Mapping[str, int]
     values: Mapping[str, list[str]]
     contexts: Mapping[tuple[str, str], Set[str]]
+    existing: pa.Table
     round: int
     seed: int
 

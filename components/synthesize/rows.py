@@ -19,8 +19,9 @@ from adsmu.data.strata import read_strata
 from adsmu.errors import BadInput
 from adsmu.imports import load
 from adsmu.synthesize.allocate import Allocation, find_allocation
-from adsmu.synthesize.fill import Request, fill
+from adsmu.synthesize.fill import Generator, Request, fill
 from adsmu.synthesize.keys import text_keys, value_keys
+from adsmu.synthesize.recombine import recombine
 from adsmu.synthesize.select import MANY_VALUES, Pool, Selection, find_selection
 from adsmu.synthesize.values import Values, contexts, divide
 
@@ -28,6 +29,7 @@ POOL = 100  # rows of a stratum to select from, when ten times as many as wanted
 SPARE = 1.25  # the least pool, in rows wanted
 TRIES = 8  # times that what a stratum could not use is offered to the others
 
+GENERATORS: dict[str, Generator] = {"fill": fill, "recombine": recombine}
 OFFERED = pa.schema([ENCODED_SCHEMA.field(name) for name in ("tokens", "tags", "stratum_id")])
 
 log = logging.getLogger(__name__)
@@ -68,7 +70,7 @@ def synthesize_files(
     rows_per_stratum: int = 8,
     allocation: str = "equal",
     selection: str = "balanced",
-    generator: str = "fill",
+    generator: str = "recombine",
     seed: int = 0,
 ) -> Synthesized:
     """Reads files, synthesizes the rows of a round, and writes them behind the rows so far.
@@ -84,7 +86,7 @@ def synthesize_files(
         rows_per_stratum: The budget, divided by the number of active strata.
         allocation: A name of `allocate.ALLOCATIONS`, or an import path.
         selection: A name of `select.SELECTIONS`.
-        generator: `fill`, or an import path.
+        generator: A name of `GENERATORS`, or an import path.
         seed: Makes the rows reproducible.
 
     Returns:
@@ -106,7 +108,7 @@ def synthesize_files(
         rows_per_stratum=rows_per_stratum,
         allocation=find_allocation(allocation),
         selection=find_selection(selection),
-        generator=fill if generator == "fill" else load(generator, "generator"),
+        generator=find_generator(generator),
         seed=seed,
     )
     write_utterances(made.data, data)
@@ -118,6 +120,22 @@ def synthesize_files(
     if made.closed:
         log.info("training and development rows share the values of closed slots: %s", ", ".join(made.closed))
     return made
+
+
+def find_generator(name: str) -> Generator:
+    """The generator of a name or an import path.
+
+    Args:
+        name: A key of `GENERATORS`, or `package.module:function`.
+
+    Raises:
+        BadInput: There is none.
+    """
+    if ":" not in name and name not in GENERATORS:
+        known = ", ".join(GENERATORS)
+        raise BadInput(f"no generator {name!r}; there are {known}, or an import path", file="generator")
+    found: Generator = GENERATORS[name] if name in GENERATORS else load(name, "generator")
+    return found
 
 
 def synthesize(
@@ -175,7 +193,8 @@ def synthesize(
     present = utterances.filter(pc.equal(utterances["split"], side)).select(["tokens", "tags"])
     open_slots = frozenset(slot for slot, texts in allowed.items() if len(texts) >= MANY_VALUES)
 
-    with_slot = set(_rows_with_slots(templates)["stratum_id"].to_pylist()) if generator is fill else set(ids)
+    own = generator in GENERATORS.values()
+    with_slot = set(_rows_with_slots(templates)["stratum_id"].to_pylist()) if own else set(ids)
     usable = np.array([stratum in with_slot for stratum in ids], dtype=bool)
     unfillable = [stratum for stratum in ids if stratum not in with_slot]
     budget = rows_per_stratum * len(ids)
@@ -193,12 +212,12 @@ def synthesize(
         sizes = np.maximum(np.minimum(POOL, 10 * wanted), np.ceil(SPARE * wanted).astype(np.int64))
         streams = np.random.SeedSequence([seed, round, attempt]).generate_state(2)
         asked = {stratum: int(size) for stratum, size in zip(ids, sizes, strict=True) if size}
-        request = Request(templates, asked, allowed, seen_after, round, int(streams[0]))
+        request = Request(templates, asked, allowed, seen_after, old_train, round, int(streams[0]))
         rows = generator(request)
-        if generator is not fill:
+        if not own:
             rows = _checked(rows, ids)
         rows = rows.select(["tokens", "tags", "stratum_id"]).cast(OFFERED)
-        offered, offsets, keys = _offer(rows, ids, known, values, forbidden, check=generator is not fill)
+        offered, offsets, keys = _offer(rows, ids, known, values, forbidden, check=not own)
         left_out += len(rows) - len(offered)
         pool = Pool(rows.take(pa.array(offered)), offsets, wanted, present, open_slots)
         taken = selection(pool, np.random.default_rng(int(streams[1])))

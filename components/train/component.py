@@ -14,6 +14,9 @@ def train(
     data: Input[Dataset] = None,
     base: Input[Model] = None,
     mode: str = "warm",
+    early_mode: str = "",
+    round: int = 0,
+    max_rounds: int = 0,
     trainer: str = "adsmu.train.two_stage:TwoStageTrainer",
     settings: dict = {},  # noqa: B006 - kfp reads the default, nothing writes it
     checkpoints: str = "",
@@ -26,8 +29,12 @@ def train(
         model: Model folder: weights.safetensors, model.json, README.md.
         metrics: Loss, development scores, seconds, utterances per second.
         data: The new use case's rows, real and synthetic.
-        base: The model to start from (modes warm and finetune) and the parent named in the model card.
-        mode: full: from new weights; warm: from base, all weights; finetune: from base, encoder frozen.
+        base: The model to start from (not in mode full) and the parent named in the model card.
+        mode: full: from new weights; warm: from base, all weights; finetune: from base, encoder frozen;
+            scout: as warm, but briefly and on few existing rows, to find what fails.
+        early_mode: The mode of rounds before the last one; empty: mode.
+        round: The round.
+        max_rounds: The last round allowed.
         trainer: Import path of the trainer.
         settings: Settings of the trainer that differ from its defaults.
         checkpoints: Folder that outlives the step; a killed training resumes from it. Empty: none.
@@ -41,7 +48,7 @@ def train(
         data.path if data else None,
         base.path if base else None,
         model.path,
-        mode=mode,
+        mode=early_mode if early_mode and round < max_rounds else mode,
         trainer=trainer,
         settings=settings,
         checkpoints=checkpoints,

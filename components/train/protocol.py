@@ -59,7 +59,7 @@ class Trainer(Protocol):
             rows: Utterance table: existing, user and synthetic rows of the splits train and dev.
             output: Folder to write to. `model.json` and `README.md` are added by the caller.
             base: Model folder to start from, or None.
-            mode: full, warm or finetune.
+            mode: full, warm, finetune or scout; a scout may be trained as in mode warm.
             settings: What differs from the trainer's defaults; an unknown key is a BadInput.
             checkpoints: Folder that outlives a killed training, or None.
             seed: Makes the training reproducible.

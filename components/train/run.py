@@ -14,7 +14,7 @@ from adsmu.imports import load
 from adsmu.train.model import CARD, FORMAT, MODEL, load_model, read_model
 from adsmu.train.protocol import Trainer
 
-MODES = ("full", "warm", "finetune")
+MODES = ("full", "warm", "finetune", "scout")
 TIMES = ("seconds", "utterances_per_second")  # left out of the model: equal trainings give equal files
 
 
@@ -35,9 +35,10 @@ def train_files(
     Args:
         existing: Utterance table of the existing data.
         data: Utterance table of the new use case, or None.
-        base: Model folder to start from (modes warm and finetune) and the parent of the new model, or None.
+        base: Model folder to start from (not in mode full) and the parent of the new model, or None.
         output: The model folder to write.
-        mode: full: from new weights; warm: from `base`, all weights; finetune: from `base`, encoder frozen.
+        mode: full: from new weights; warm: from `base`, all weights; finetune: from `base`, encoder frozen;
+            scout: as warm, but briefly and on few existing rows, to find what fails, not to be kept.
         trainer: Import path of the trainer.
         settings: What differs from the trainer's defaults.
         checkpoints: Folder that outlives a killed training; empty or None: none.

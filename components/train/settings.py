@@ -6,7 +6,8 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from adsmu.errors import BadInput
 
-EPOCHS = {"full": 10, "warm": 5, "finetune": 5}
+EPOCHS = {"full": 10, "warm": 10, "finetune": 5}
+LEARNING_RATES = {"full": 0.004, "warm": 0.002, "finetune": 0.004, "scout": 0.004}
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,12 @@ class Settings:
             Read in mode full only; the other modes take what the base model has.
         encoder: Folder in the Hugging Face layout of a transformer of the BERT kind to use in place of words,
             letters and BiLSTMs. Read in mode full only, as `vectors`.
-        epochs: Passes over the data; None: 10 for a full training, 5 from a base model.
+        epochs: Passes over the data; None: 10, 5 in mode finetune.
+        scout_epochs: Passes over the data in mode scout.
+        scout_existing: Share of the existing rows that mode scout learns from.
         batch_size: Rows in a step, over all processes.
-        learning_rate: Adam's step size at the start; it falls linearly to 30 % of it.
+        learning_rate: Adam's step size at the start; it falls linearly to 30 % of it. None: .004, and .002 in
+            mode warm, so that what the base model knows is kept.
         encoder_learning_rate: The same for the weights of a transformer encoder.
         clip: Greatest norm of the gradient.
         word_dropout: Chance that a word is read as unknown in training.
@@ -59,8 +63,10 @@ class Settings:
     vectors: str = ""
     encoder: str = ""
     epochs: int | None = None
+    scout_epochs: int = 2
+    scout_existing: float = 0.25
     batch_size: int = 64
-    learning_rate: float = 0.004
+    learning_rate: float | None = None
     encoder_learning_rate: float = 0.00005
     clip: float = 1.0
     word_dropout: float = 0.05
@@ -78,7 +84,7 @@ class Settings:
 
 
 NETWORK = ("word_size", "char_size", "char_features", "vector_size", "hidden", "layers", "domain_hidden")
-SHARES = ("dropout", "word_dropout", "rare_word_dropout", "average_last", "interpolate")
+SHARES = ("dropout", "word_dropout", "rare_word_dropout", "average_last", "interpolate", "scout_existing")
 MAY_BE_ZERO = ("char_features", "weight_existing", "weight_user", "weight_synthetic", *SHARES)
 
 
@@ -122,7 +128,8 @@ def _checked(name: str, value: Any, kind: Any) -> Any:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise bad("a number")
-    if kind is not float:
+    whole = float not in (kind, *get_args(kind))
+    if whole:
         if value != int(value):
             raise bad("a whole number")
         value = int(value)
@@ -131,4 +138,4 @@ def _checked(name: str, value: Any, kind: Any) -> Any:
         raise bad("a number above 0" if least is None else "a number of at least 0")
     if name in SHARES and (value > 1 or (name.endswith("dropout") and value == 1)):
         raise bad("a share of at most 1" if not name.endswith("dropout") else "a share below 1")
-    return float(value) if kind is float else value
+    return value if whole else float(value)

@@ -46,6 +46,7 @@ def fit(
     development: Rows,
     settings: Settings,
     epochs: int,
+    learning_rate: float,
     seed: int,
     checkpoint: Path | None,
 ) -> dict[str, float]:
@@ -61,6 +62,7 @@ def fit(
         development: Rows to score each epoch by; may have none.
         settings: How to train.
         epochs: Passes over the rows.
+        learning_rate: Adam's step size at the start, of all weights but those of a transformer.
         seed: Decides order and dropout.
         checkpoint: File to save the state to after each epoch and to resume from, or None.
 
@@ -69,7 +71,7 @@ def fit(
     """
     process, processes = this_process()
     trained = {name: value for name, value in network.named_parameters() if value.requires_grad}
-    optimizer = torch.optim.Adam(_groups(trained, settings))
+    optimizer = torch.optim.Adam(_groups(trained, learning_rate, settings.encoder_learning_rate))
     steps = epochs * -(-len(rows.lengths) // settings.batch_size)
     average_from = round(steps * (1 - settings.average_last))
     state = _begin(network, trained, optimizer, checkpoint)
@@ -170,12 +172,14 @@ def _text(figures: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
 
 
-def _groups(trained: dict[str, torch.nn.Parameter], settings: Settings) -> list[dict[str, Any]]:
+def _groups(
+    trained: dict[str, torch.nn.Parameter], new_rate: float, pretrained_rate: float
+) -> list[dict[str, Any]]:
     """Adam's groups: the weights that came with a transformer learn more slowly than new ones."""
     pretrained = {name for name in trained if name.startswith("features.transformer.")}
     chosen = [
-        ([value for name, value in trained.items() if name not in pretrained], settings.learning_rate),
-        ([trained[name] for name in trained if name in pretrained], settings.encoder_learning_rate),
+        ([value for name, value in trained.items() if name not in pretrained], new_rate),
+        ([trained[name] for name in trained if name in pretrained], pretrained_rate),
     ]
     return [{"params": values, "lr": rate, "first_lr": rate} for values, rate in chosen if values]
 

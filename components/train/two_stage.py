@@ -22,7 +22,7 @@ from adsmu.train.folder import Parts, read_folder, write_folder
 from adsmu.train.network import TwoStage, WordFeatures
 from adsmu.train.pieces import WordPieces, read_word_pieces
 from adsmu.train.protocol import Predictions
-from adsmu.train.settings import EPOCHS, NETWORK, Settings, read_settings
+from adsmu.train.settings import EPOCHS, LEARNING_RATES, NETWORK, Settings, read_settings
 from adsmu.train.training import fit, predict, reproducible, this_process
 from adsmu.train.transformer import read_encoder
 from adsmu.train.vocabulary import EMPTY, Vocabulary, grow
@@ -82,6 +82,8 @@ class TwoStageTrainer:
                 rows, output, chosen.processes, base=base, checkpoints=checkpoints, **task
             )
         learnt = rows.filter(pc.equal(rows["split"], "train"))
+        if mode == "scout":
+            learnt = _some_existing(learnt, chosen.scout_existing, seed)
         held_back = rows.filter(pc.equal(rows["split"], "dev"))
         weights = row_weights(learnt, chosen)
         if not weights.sum() > 0:
@@ -100,8 +102,9 @@ class TwoStageTrainer:
             copy_shared(start.weights, network)
             if mode == "finetune":
                 _freeze(network, len(start.vocabulary.words) + 1)
-            epochs = sized.epochs or EPOCHS[mode]
-            figures = fit(network, encoded, weights, development, sized, epochs, seed, checkpoint)
+            rate = sized.learning_rate or LEARNING_RATES[mode]
+            epochs = sized.scout_epochs if mode == "scout" else sized.epochs or EPOCHS[mode]
+            figures = fit(network, encoded, weights, development, sized, epochs, rate, seed, checkpoint)
             if sized.interpolate:
                 interpolate(start.weights, network, sized.interpolate)
         if this_process()[0] == 0:
@@ -117,6 +120,14 @@ class TwoStageTrainer:
         network = parts.build(settings)
         network.load_state_dict(parts.weights)
         return TwoStagePredictor(network.to(_device(settings)), parts.vocabulary, parts.pieces)
+
+
+def _some_existing(rows: pa.Table, share: float, seed: int) -> pa.Table:
+    existing = np.flatnonzero(pc.equal(rows["source"], "existing"))
+    stay = np.ones(len(rows), dtype=bool)
+    left_out = np.random.default_rng(seed).permutation(existing)[round(share * len(existing)) :]
+    stay[left_out] = False
+    return rows.filter(pa.array(stay))
 
 
 def _device(settings: Settings) -> torch.device:

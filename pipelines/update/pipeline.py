@@ -49,7 +49,9 @@ def refine(
     margin: float,
     allocation: str,
     selection: str,
+    generator: str,
     mode: str,
+    early_mode: str,
     trainer: str,
     settings: dict,
     checkpoints: str,
@@ -72,6 +74,7 @@ def refine(
         rows_per_stratum=rows_per_stratum,
         allocation=allocation,
         selection=selection,
+        generator=generator,
         seed=seed,
     )
     trained = TrainOp(
@@ -79,6 +82,9 @@ def refine(
         data=rows.outputs["data"],
         base=champion,
         mode=mode,
+        early_mode=early_mode,
+        round=round,
+        max_rounds=max_rounds,
         trainer=trainer,
         settings=settings,
         checkpoints=checkpoints,
@@ -116,7 +122,9 @@ def refine(
         margin=margin,
         allocation=allocation,
         selection=selection,
+        generator=generator,
         mode=mode,
+        early_mode=early_mode,
         trainer=trainer,
         settings=settings,
         checkpoints=checkpoints,
@@ -192,7 +200,9 @@ def renew(
     margin: float,
     allocation: str,
     selection: str,
+    generator: str,
     mode: str,
+    early_mode: str,
     trainer: str,
     settings: dict,
     checkpoints: str,
@@ -224,7 +234,9 @@ def renew(
         margin=margin,
         allocation=allocation,
         selection=selection,
+        generator=generator,
         mode=mode,
+        early_mode=early_mode,
         trainer=trainer,
         settings=settings,
         checkpoints=checkpoints,
@@ -271,7 +283,9 @@ def update(
     max_strata: int = 200,
     allocation: str = "failing",
     selection: str = "balanced",
+    generator: str = "recombine",
     mode: str = "warm",
+    early_mode: str = "scout",
     trainer: str = TRAINER,
     settings: dict = {},  # noqa: B006 - kfp reads the default, nothing writes it
     checkpoints: str = "",
@@ -305,7 +319,9 @@ def update(
         max_strata: The largest strata that are kept; the others are set aside.
         allocation: How a round's rows are shared out: equal, natural, failing, failure_rate, an import path.
         selection: Which rows of the pool are taken: balanced, submodular or random.
+        generator: fill (the shapes of the strata), recombine (new shapes beside them), an import path.
         mode: full: from new weights; warm: from the champion, all weights; finetune: encoder frozen.
+        early_mode: The mode of rounds before the last: scout (brief, on few existing rows), or as mode.
         trainer: Import path of the trainer.
         settings: Settings of the trainer that differ from its defaults.
         checkpoints: Folder that outlives a step; a killed training resumes from it. Empty: none.
@@ -365,7 +381,9 @@ def update(
             margin=margin,
             allocation=allocation,
             selection=selection,
+            generator=generator,
             mode=mode,
+            early_mode=early_mode,
             trainer=trainer,
             settings=settings,
             checkpoints=checkpoints,

@@ -12,7 +12,7 @@ from adsmu.data.demo import write_demo
 from adsmu.data.schema import read_utterances, write_utterances
 from adsmu.errors import BadInput
 from benchmarks.table1 import arms, work
-from benchmarks.table1.bench import Bench, builds, full_build, steering
+from benchmarks.table1.bench import Bench, builds, first_development, full_build
 from benchmarks.table1.cell import Cell, open_cell
 from benchmarks.table1.setting import Setting
 from benchmarks.table1.summary import summarise
@@ -151,7 +151,7 @@ def test_the_same_number_of_development_rows_of_each_stratum_chooses_the_epoch(b
         return {stratum: found.count(stratum) for stratum in set(found)}
 
     whole = arms.start(bench)
-    data = steering(whole, 2)
+    data = first_development(whole, 2)
     assert development(data) == {stratum: min(2, rows) for stratum, rows in development(whole).items()}
     assert max(development(whole).values()) > 2
     assert learnt(data).equals(bench.shared.user)

@@ -167,16 +167,16 @@ def test_a_value_is_taken_after_the_word_it_was_seen_after():
     other = [row(f"e{n}", f"about {{title:x{n}}}", "s9") for n in range(50)]
     seen = contexts(utterances(user + other))
     titles = [f"t{n}" for n in range(5)] + [f"x{n}" for n in range(50)] + ["new"]
-    request = Request(utterances(user[:1]), {"s1": 200}, {"title": titles}, seen, 1, 0)
+    request = Request(utterances(user[:1]), {"s1": 200}, {"title": titles}, seen, EXISTING, 1, 0)
     assert harvest(fill(request))["title"].keys() == {"t0", "t1", "t2", "t3", "t4", "new"}
     few = {key: set(sorted(values)[:1]) if key[1] == "play" else values for key, values in seen.items()}
-    request = Request(utterances(user[:1]), {"s1": 200}, {"title": ["t0", "x1", "x2"]}, few, 1, 0)
+    request = Request(utterances(user[:1]), {"s1": 200}, {"title": ["t0", "x1", "x2"]}, few, EXISTING, 1, 0)
     assert harvest(fill(request))["title"].keys() == {"t0", "x1", "x2"}
 
 
 def test_a_slot_without_a_value_is_named():
     with pytest.raises(BadInput, match="column title: a shape has this slot"):
-        fill(Request(USER.slice(0, 1), {"s1": 3}, {"person": ["x"]}, {}, 1, 0))
+        fill(Request(USER.slice(0, 1), {"s1": 3}, {"person": ["x"]}, {}, EXISTING, 1, 0))
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def test_an_evaluation_steers_the_allocation(files, tmp_path):
     [
         ({"allocation": "fair"}, "no allocation 'fair'; there are equal, natural, failing, failure_rate"),
         ({"selection": "best"}, "no selection 'best'; there are balanced, submodular, random"),
-        ({"generator": "none"}, "not of the form package.module:attribute"),
+        ({"generator": "none"}, "there are fill, recombine, or an import path"),
         ({"rows_per_stratum": -1}, "rows_per_stratum: -1 is below 0"),
         ({"round": -1}, "round: -1 is below 0"),
         ({"seed": -1}, "seed: -1 is below 0"),

@@ -79,9 +79,9 @@ def test_the_model_names_its_data_its_parent_and_its_labels(files, champion, tmp
     assert digest(champion) in card and "| synthetic | train | 40 |" in card
 
 
-@pytest.mark.parametrize("mode", ["full", "warm", "finetune"])
+@pytest.mark.parametrize("mode", ["full", "warm", "finetune", "scout"])
 def test_every_mode_learns_the_new_use_case(files, champion, tmp_path, mode):
-    settings = TINY | {"epochs": 16}
+    settings = TINY | {"scout_epochs": 16, "learning_rate": 0.004}
     train_files(
         files / "existing.parquet",
         files / "data.parquet",
@@ -97,6 +97,19 @@ def test_every_mode_learns_the_new_use_case(files, champion, tmp_path, mode):
         for row, pair in zip(held_back, zip(predicted.domain, predicted.intent, strict=True), strict=True)
     ]
     assert sum(right) >= 27
+
+
+def test_a_scout_learns_briefly_and_from_few_existing_rows(files, champion, tmp_path):
+    taught = {}
+    for share in (0.0, 0.5):
+        settings = TINY | {"scout_existing": share, "scout_epochs": 3}
+        arguments = {"mode": "scout", "settings": settings}
+        figures = train_files(
+            files / "existing.parquet", files / "data.parquet", champion, tmp_path / str(share), **arguments
+        )
+        assert figures["epochs"] == 3
+        taught[share] = figures["utterances_per_second"] * figures["seconds"] / 3
+    assert [round(rows) for rows in taught.values()] == [80, 80 + 120]
 
 
 def test_another_trainer_goes_through_the_same_port(files, tmp_path):

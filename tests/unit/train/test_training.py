@@ -16,7 +16,7 @@ from adsmu.train.vocabulary import EMPTY, grow
 TINY = {"hidden": 8, "domain_hidden": 4, "word_size": 8, "char_size": 4, "char_features": 4}
 
 
-def trained(development=None, epochs=4, **settings):
+def trained(development=None, epochs=4, rate=0.004, **settings):
     sizes = Settings(**TINY | settings)
     table = utterances(150)
     vocabulary = grow(EMPTY, table)
@@ -26,17 +26,17 @@ def trained(development=None, epochs=4, **settings):
     held_back = encode_table(
         both_splits(60, seed=5) if development is None else development, vocabulary, None
     )
-    figures = fit(network, rows, np.ones(len(table)), held_back, sizes, epochs, 0, None)
+    figures = fit(network, rows, np.ones(len(table)), held_back, sizes, epochs, rate, 0, None)
     return network, held_back, figures
 
 
 def test_training_stops_when_the_score_stands_still():
-    _, _, figures = trained(epochs=30, learning_rate=1e-12, patience=3)
+    _, _, figures = trained(epochs=30, rate=1e-12, patience=3)
     assert figures["epochs"] == 4
 
 
 def test_without_development_rows_every_epoch_is_run():
-    _, _, figures = trained(utterances(0), epochs=6, learning_rate=1e-12, patience=1)
+    _, _, figures = trained(utterances(0), epochs=6, rate=1e-12, patience=1)
     assert figures["epochs"] == figures["best_epoch"] == 6
     assert not any(name.startswith("dev_") for name in figures)
 
@@ -83,7 +83,7 @@ def test_a_row_of_weight_zero_teaches_nothing():
         weights[:10] = 0
         if changed:
             labels.intent[:10] = (labels.intent[:10] + 1) % 4
-        fit(network, rows, weights, encode_table(utterances(0), vocabulary, None), sizes, 2, 0, None)
+        fit(network, rows, weights, encode_table(utterances(0), vocabulary, None), sizes, 2, 0.004, 0, None)
         results.append(network.state_dict())
     for name, value in results[0].items():
         torch.testing.assert_close(value, results[1][name])
