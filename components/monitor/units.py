@@ -18,8 +18,8 @@ FAR = 1.5
 """How far a column must have moved, in standard deviations of the reference, to be looked at: less is
 drift."""
 
-NEAR = 1.5
-"""How near it must lie to the reference once the change is undone: the shape must fit as well."""
+ALIKE = 2.0
+"""How far apart, as a factor, the widths of both may be once the change is undone."""
 
 FACTORS = {
     "a share to percent": 100.0,
@@ -61,7 +61,9 @@ def unit_change(reference: ArrayLike, current: ArrayLike) -> UnitChange | None:
 
     Distances are W1, the mean distance between quantiles of the same share (Vallender 1974, "Calculation of
     the Wasserstein distance between probability distributions on the line"), in standard deviations of the
-    reference. A conversion explains a column that is `FAR` when undoing it leaves it `NEAR`.
+    reference. How much of the distance a conversion explains is the part that undoing it takes away, if it
+    leaves the column about as wide as the reference is; of a column that is not `FAR` there is nothing to
+    explain.
 
     Args:
         reference: Quantiles of the reference at `SHARES`.
@@ -88,9 +90,10 @@ def unit_change(reference: ArrayLike, current: ArrayLike) -> UnitChange | None:
     left = {
         name: np.abs((now - add) / times - before).mean() / spread
         for name, (times, add) in CONVERSIONS.items()
+        if 1 / ALIKE <= now.std() / (times * spread) <= ALIKE
     }
-    best = min(left, key=left.__getitem__)
-    return UnitChange(best, float(1 - left[best] / far)) if left[best] <= NEAR else None
+    best = min(left, key=left.__getitem__, default="")
+    return UnitChange(best, float(1 - left[best] / far)) if best and left[best] < far else None
 
 
 def units(

@@ -40,7 +40,7 @@ MEASURES: dict[str, Measure] = {
     "new_category": Measure("quality", 0.01),  # share of values that the reference never held
     "volume": Measure("quality", 0.5),  # relative change of rows against what was predicted
     "staleness": Measure("quality", 1.0),  # age of the newest row, in windows
-    "unit_change": Measure("quality", 0.75),  # part of the distance that undoing a change of unit takes away
+    "unit_change": Measure("quality", 0.7),  # part of the distance that undoing a change of unit takes away
     "dropped": Measure("quality", 0.1),  # share of hours (or days) without any row, above what is usual
     "psi": Measure("drift", 0.25),  # excess over its mean without shift
     "w1": Measure("drift", 0.5),  # in standard deviations of the reference
