@@ -33,7 +33,7 @@ def form_dataset(
         labels: Labels that came late, Parquet.
         decision: decision.json that opened the update; none: the strategy's own form.
         previous: The folder of the last dataset; none: this is the first.
-        until: The end of the newest window, ISO 8601; empty: just after the newest row.
+        until: The end of the newest window, ISO 8601; empty: the second after the newest row.
 
     Returns:
         id: The digest of rows.parquet.

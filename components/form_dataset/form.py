@@ -46,7 +46,7 @@ def form_dataset_files(
         labels: Labels that came late, Parquet, or None.
         decision: The `decision.json` that asks for it; None: the strategy's own form.
         previous: The folder of the last dataset, or None.
-        until: The end of the newest window, ISO 8601; empty: just after the newest row.
+        until: The end of the newest window, ISO 8601; empty: the second after the newest row.
 
     Returns:
         The content of `dataset.json`.
@@ -213,7 +213,7 @@ def _end(until: str, pool: pa.Table) -> datetime:
     if not len(pool):
         raise BadInput("no rows", file="observations")
     newest: datetime = pc.max(pool["time"]).as_py()
-    return newest + timedelta(microseconds=1)
+    return newest.replace(microsecond=0) + timedelta(seconds=1)
 
 
 def _decision(path: str | Path) -> dict[str, Any]:

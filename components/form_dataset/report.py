@@ -30,7 +30,7 @@ def render_report(dataset: dict[str, Any], difference: dict[str, Any], name: str
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "share": share, "day": day}
+    environment.filters |= {"number": number, "distance": distance, "share": share, "day": day}
     columns = sorted(difference["columns"], key=lambda each: (not each["moved"], -(each["l1"] or 0.0)))
     most = max((max(each["before"] or 0, each["after"]) for each in difference["labels"]), default=1.0)
     return environment.get_template("difference.html.j2").render(
@@ -52,6 +52,15 @@ def number(value: float | None) -> str:
     if value is None:
         return DASH
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def distance(value: float | None) -> str:
+    """A distance with three decimals; a dash where there is none.
+
+    >>> distance(0.12345)
+    '0.123'
+    """
+    return DASH if value is None else f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def share(value: float | None) -> str:
