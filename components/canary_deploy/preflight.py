@@ -3,8 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+from adsmu.canary_deploy.release import champions
+from adsmu.canary_deploy.schedule import Schedule
 from adsmu.errors import BadInput
 from adsmu.files import digest, read_json
+from adsmu.sign_off.admission import card_refusals
+from adsmu.sign_off.records import last_card
+from adsmu.sign_off.signature import public_key
+from adsmu.store import open_store
+from adsmu.train.model import read_model
 
 FORMAT = 1
 
@@ -38,6 +45,50 @@ def refusals(model: str | Path, evaluation: str | Path, verdict: str) -> list[st
         if value != "pass":
             reasons.append(f"the {name}'s verdict is {value!r}, and only 'pass' is rolled out")
     return reasons
+
+
+def card_faults(
+    schedule: Schedule,
+    storage: str,
+    service: str,
+    model: str | Path,
+    evaluation: str | Path,
+    tables: dict[str, str | Path | None],
+) -> list[str]:
+    """Why the report card of a model does not let it be rolled out.
+
+    Args:
+        schedule: Says with which key a card must be signed, if one must be.
+        storage: The store of cards and champions, as URI; empty: none is named.
+        service: The service's name.
+        model: Model folder.
+        evaluation: evaluation.json.
+        tables: What the model was trained on, by the names it uses; None: not given.
+
+    Returns:
+        One sentence a reason; empty: it is let through, or no card is demanded.
+
+    Raises:
+        BadInput: The key cannot be read, or the card is damaged.
+        StoreUnavailable: The storage does not answer.
+    """
+    if not schedule.card_key:
+        return []
+    key = public_key(schedule.card_key)
+    if not storage:
+        return ["a signed report card is demanded, and no store is named in which it could stand"]
+    store = open_store(storage)
+    of_model = digest(model)
+    expected: dict[str, Any] = {"model": of_model, "evaluation": digest(evaluation)}
+    if schedule.card_strategy:
+        expected["strategy"] = schedule.card_strategy
+    served = champions(store, service)
+    if served and served[-1]["model"] != of_model:
+        expected["champion"] = served[-1]["model"]
+    learnt = read_model(model)["data"]
+    given = {name: digest(path) for name, path in tables.items() if path is not None and name in learnt}
+    expected["data"] = learnt | given
+    return card_refusals(last_card(store, of_model), key, expected)
 
 
 def _text(mapping: Any, key: str) -> str | None:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from adsmu.canary_deploy.deploy import deploy, finalise, unfinished, write_outcome
 from adsmu.canary_deploy.lease import LeaseLost
 from adsmu.canary_deploy.observe import ROWS, labelled_requests
-from adsmu.canary_deploy.preflight import refusals
+from adsmu.canary_deploy.preflight import card_faults, refusals
 from adsmu.canary_deploy.report.page import write_report
 from adsmu.canary_deploy.rollout import Request
 from adsmu.canary_deploy.schedule import read_plan
@@ -62,7 +62,8 @@ def roll_out_files(
         plan: See `adsmu.canary_deploy.schedule.read_plan`.
         serving: Settings of the backend.
         trainer: Import path of the models' trainer.
-        override: Who admits a model that its evaluation does not, and why.
+        override: Who admits a model that its evaluation does not, and why. A report card that the plan
+            demands must be signed all the same.
 
     Returns:
         promoted, rolled_back, inconclusive or skipped.
@@ -71,11 +72,14 @@ def roll_out_files(
         BadInput: An input breaks a rule.
         StepFailed: Something stands in the way of any rollout, or another process carries this one on.
     """
-    read_plan(plan)
+    _, schedule = read_plan(plan)
     reasons = refusals(model, evaluation, verdict)
+    storage = Service(service, backend, store, serving, trainer).storage if backend else store
+    tables = {"data": data, "existing": existing}
+    unsigned = card_faults(schedule, storage, Path(service).name, model, evaluation, tables)
     of_model, of_evaluation = digest(model), digest(evaluation)
-    admitted = not reasons or bool(override)
-    result: dict[str, Any] = {"outcome": "skipped", "reasons": reasons}
+    admitted = (not reasons or bool(override)) and not unsigned
+    result: dict[str, Any] = {"outcome": "skipped", "reasons": reasons + unsigned}
     if admitted and not backend:
         result["reasons"] = ["the model is admitted, but no serving backend was named"]
     elif admitted:

@@ -41,6 +41,9 @@ class Schedule:
         max_unreadable: Looks in a row whose evidence cannot be read before the canary is rolled back.
         rare: Strata that get less than this part of the requests are grouped with others of their kind.
         approvals: Where a person is asked: before the `ramp`, before the `promotion`.
+        card_key: A public key as PEM, or the file that holds one, such as a ConfigMap mounts: a model needs a
+            report card in the store that was signed with its private key. Empty: none is needed.
+        card_strategy: The digest of the strategy that the card must name; empty: any.
         seed: Makes the order of shadow pairs reproducible. A rollout that ended is not begun again; another
             seed makes it another rollout.
     """
@@ -55,6 +58,8 @@ class Schedule:
     max_unreadable: int = 5
     rare: float = 0.005
     approvals: tuple[str, ...] = ()
+    card_key: str = ""
+    card_strategy: str = ""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -66,6 +71,8 @@ class Schedule:
                 raise BadInput(f"must be 0 or more, not {getattr(self, name)}", column=name)
         if self.strategy not in STRATEGIES:
             raise BadInput(f"{self.strategy!r} is not one of {', '.join(STRATEGIES)}", column="strategy")
+        if self.card_strategy and not self.card_key:
+            raise BadInput("needs a card_key: without one no card is looked at", column="card_strategy")
         if unknown := [gate for gate in self.approvals if gate not in GATES]:
             raise BadInput(f"{unknown[0]!r} is not one of {', '.join(GATES)}", column="approvals")
 

@@ -10,7 +10,7 @@ from adsmu.stratified_evaluate.gate import Condition
 
 FORMAT = 1
 CARD, SIGNATURE = "card.json", "card.sig.json"
-KEYS = {
+KEYS: dict[str, Any] = {
     "digests": dict,
     "confidence": float,
     "margin": float,

@@ -60,23 +60,23 @@ def compare_pairs(
     """
     old, new, w = (np.asarray(each, dtype=float) for each in (champion, candidate, weight))
     rows, difference = len(w), new - old
-    means = [float((w * each).sum() / w.sum()) for each in (old, new)]
+    before, after = (float((w * each).sum() / w.sum()) for each in (old, new))
     if (w == w[0]).all() and np.isin(old, (0, 1)).all() and np.isin(new, (0, 1)).all():
         lost, gained = int((old > new).sum()), int((new > old).sum())
         both = int((old * new).sum())
         mean, low, high = paired_difference(both, gained, lost, rows - both - gained - lost, confidence)
         harm = float(p_harm(gained, lost) if lower_is_better else p_harm(lost, gained))
-        return Paired(rows, *means, mean, low, high, harm)
-    mean = means[1] - means[0]
+        return Paired(rows, before, after, mean, low, high, harm)
+    mean = after - before
     effective = w.sum() ** 2 / (w**2).sum()
     if effective < 2:
-        return Paired(rows, *means, mean, None, None, 1.0)
+        return Paired(rows, before, after, mean, None, None, 1.0)
     error = float(np.sqrt(rows / (rows - 1) * (w**2 * (difference - mean) ** 2).sum()) / w.sum())
     student = stats.t(effective - 1)
     half = float(student.ppf(0.5 + confidence / 2)) * error
     worse = mean if lower_is_better else -mean
     harm = float(student.sf(worse / error)) if error > 0 else float(worse <= 0)
-    return Paired(rows, *means, mean, mean - half, mean + half, harm)
+    return Paired(rows, before, after, mean, mean - half, mean + half, harm)
 
 
 def estimated_total(values: ArrayLike, weight: ArrayLike, confidence: float) -> tuple[float, float, float]:

@@ -129,7 +129,8 @@ def _pair(line: str, path: str | Path, row: int) -> Pair:
         raise bad("must be an object")
     if unknown := sorted(set(value) - set(KEYS)):
         raise bad(f"unknown; there are {', '.join(KEYS)}", unknown[0])
-    pair = Pair(**{"test": "", "input": None, "changed": None, "holds": ""} | value)
+    absent: dict[str, Any] = {"test": "", "input": None, "changed": None, "holds": ""}
+    pair = Pair(**(absent | value))
     if pair.holds not in KINDS:
         raise bad(f"must be one of {', '.join(KINDS)}, not {pair.holds!r}", "holds")
     expects = pair.holds == "equals"

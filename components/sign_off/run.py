@@ -80,7 +80,7 @@ def card_files(
     weight = given.rows["weight"].to_numpy()
     folders = [Path(champion), Path(model)]
     old, new = (asked.measure(given.rows, asked.answer(each, given.rows)) for each in folders)
-    kept = [kept_pairs(given.pairs, asked, each) for each in folders]
+    old_kept, new_kept = (kept_pairs(given.pairs, asked, each) for each in folders)
     lower = asked.lower_is_better
     card: dict[str, Any] = {
         "format": FORMAT,
@@ -103,7 +103,7 @@ def card_files(
         "unmeasured": [name for _, name, member in groups if not member.any()],
         "comparisons": comparisons(groups, old, new, weight, lower, limits.confidence),
         "totals": totals(old, new, weight, lower, limits.confidence) if (weight != 1).any() else [],
-        "tests": behaviour(given.pairs, *kept, limits.confidence),
+        "tests": behaviour(given.pairs, old_kept, new_kept, limits.confidence),
     }
     with written_whole(output) as temporary:
         temporary.mkdir()

@@ -65,17 +65,19 @@ def public_key(path: str | Path) -> Ed25519PublicKey:
     """Reads the key that signatures are checked with.
 
     Args:
-        path: A PEM file, such as a ConfigMap mounts.
+        path: A PEM file, such as a ConfigMap mounts; or the key itself, which is no secret.
 
     Raises:
         BadInput: It is missing, or holds no public Ed25519 key.
     """
+    itself = str(path).startswith("-----BEGIN")
+    named = "public key" if itself else path
     try:
-        key = load_pem_public_key(_content(path))
+        key = load_pem_public_key(str(path).encode() if itself else _content(path))
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise BadInput("not a public key in PEM", file=path) from error
+        raise BadInput("not a public key in PEM", file=named) from error
     if not isinstance(key, Ed25519PublicKey):
-        raise BadInput("not an Ed25519 key", file=path)
+        raise BadInput("not an Ed25519 key", file=named)
     return key
 
 

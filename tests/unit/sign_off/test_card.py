@@ -4,7 +4,7 @@ import json
 
 import pyarrow as pa
 import pytest
-from conftest import SCORER, bike_rows, linear_model
+from bike_models import SCORER, bike_rows, linear_model
 from typer.testing import CliRunner
 
 from adsmu.errors import BadInput

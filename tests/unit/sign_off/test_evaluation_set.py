@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import PAIRS, bike_rows
+from bike_models import PAIRS, bike_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
