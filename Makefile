@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 RUN    ?= runs/demo
 CHROMIUM ?= chromium
 
-.PHONY: run test lint tree types layers generated bench table1 images picture clean
+.PHONY: run test lint tree types layers generated bench bench-monitoring table1 images picture clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,14 @@ generated: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
+
+# Drift and MMD beside the peers, each in an environment of its own (6 GB, outside the project), and false alarms.
+PEERS ?= /tmp/adsmu-peers
+bench-monitoring: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.monitoring.peers.environments $(PEERS)
+	$(BIN)/python -m benchmarks.monitoring.drift --peers $(PEERS)
+	$(BIN)/python -m benchmarks.monitoring.mmd --peers $(PEERS)
+	$(BIN)/python -m benchmarks.monitoring.false_alarms
 
 # Both images, by docker, podman or buildah; BUILD takes further arguments, such as a mirror of the base image.
 ENGINE  ?= $(firstword $(foreach e,docker podman buildah,$(if $(shell command -v $(e)),$(e))))

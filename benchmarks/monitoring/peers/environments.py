@@ -1,9 +1,9 @@
-"""Makes the environments that the peers need: none of them can be installed beside this project, or beside another.
+"""Makes the environments that the peers need: none can be installed beside this project, or beside another.
 
     python -m benchmarks.monitoring.peers.environments FOLDER
 
-evidently needs pandas below 3 (and fails at import without); nannyml needs statsmodels, which it does not declare;
-alibi-detect needs numpy below 2, and torch, which is taken from the environment that runs this.
+evidently needs pandas below 3 (it fails at import without); nannyml needs statsmodels, which it does not
+declare; alibi-detect needs numpy below 2, and torch, which is taken from the environment that runs this.
 """
 
 import subprocess
@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 PACKAGES = {
-    "evidently": ("evidently==0.7.23", "pandas<3"),
+    "evidently": ("evidently==0.7.23", "pandas<3", "pyarrow"),
     "nannyml": ("nannyml==0.13.1", "statsmodels", "pandas<3", "pyarrow"),
     "alibi": ("alibi-detect==0.13.0", "numpy<2"),
 }
@@ -30,8 +30,8 @@ def make(folder: Path) -> None:
         if (place / "made").exists():
             continue
         subprocess.run([sys.executable, "-m", "venv", place], check=True)
-        install = [place / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-cache-dir"]
-        subprocess.run([*install, *packages], check=True)
+        pip = [place / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-compile"]
+        subprocess.run([*pip, *packages], check=True)
         if name == "alibi":
             site = next((place / "lib").glob("python*/site-packages"))
             (site / "torch.pth").write_text(f"{Path(torch.__file__).parents[1]}\n", encoding="utf-8")
