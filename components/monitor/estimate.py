@@ -45,11 +45,12 @@ def estimated_accuracy(
 ) -> Estimate:
     """Estimates an accuracy from the scores of rows without labels.
 
-    Labelled rows say how often answers of each band of the score are right; the estimate is the mean of these
-    rates over the bands that the new rows fall into: Σ_b s_b r_b. It is unbiased as long as answers of one
-    score are as often right as they were, whatever the mix of scores. Its variance is that of the rates, Σ
-    s_b² r_b (1 - r_b) / n_b, and that of the new rows' own outcomes, Σ s_b r_b (1 - r_b) / n. Rates in the
-    variance are (x + 1) / (n + 2), so that a band in which every answer was right has a variance too.
+    Labelled rows say how often answers of each band of the score are right; between the mean scores of bands
+    the rate is taken to go straight. The estimate is the mean of these rates over the new rows, Σ_b s_b r_b
+    with s_b the part of the new rows that falls to a band. It holds as long as answers of one score are as
+    often right as they were, whatever the mix of scores. Its variance is that of the rates, Σ s_b² r_b
+    (1 - r_b) / n_b, and that of the new rows' own outcomes, Σ s_b r_b (1 - r_b) / n. Rates in the variance are
+    (x + 1) / (n + 2), so that a band in which every answer was right has a variance too.
 
     Source: post-stratification, Cochran 1977, "Sampling Techniques", 5A.9; the use of confidence for it,
         Guillory
@@ -70,21 +71,34 @@ def estimated_accuracy(
     """
     s, w = np.asarray(scores, dtype=float), np.asarray(weights, dtype=float)
     known, right = np.asarray(known_scores, dtype=float), np.asarray(known_right, dtype=float)
-    bins = int(np.clip(len(known) // FEWEST, 1, BINS))
-    edges = np.unique(np.quantile(known, np.arange(1, bins) / bins))
-    of_known, of_new = (np.searchsorted(edges, each, side="right") for each in (known, s))
-    rows = np.bincount(of_known, minlength=len(edges) + 1)
-    good = np.bincount(of_known, right, minlength=len(edges) + 1)
-    share = np.bincount(of_new, w, minlength=len(edges) + 1) / w.sum()
-    overall = right.mean()
-    rates = np.divide(good, rows, out=np.full(len(rows), overall), where=rows > 0)
-    smooth = (good + 1) / (rows + 2)
-    effective = w.sum() ** 2 / (w @ w)
+    bands = int(np.clip(len(known) // FEWEST, 1, BINS))
+    edges = np.unique(np.quantile(known, np.arange(1, bands) / bands))
+    band = np.unique(np.searchsorted(edges, known, side="right"), return_inverse=True)[1]
+    rows = np.bincount(band)
+    centres, good = (np.bincount(band, of) for of in (known, right))
+    share = _shares(s, w, centres / rows)
+    rates, smooth = good / rows, (good + 1) / (rows + 2)
     spread = smooth * (1 - smooth)
-    variance = (share**2 * spread / np.maximum(rows, 1)).sum() + (share * spread).sum() / effective
-    value = float(share @ rates)
+    effective = w.sum() ** 2 / (w @ w)
+    variance = (share**2 * spread / rows).sum() + max((share * spread).sum(), 0.0) / effective
+    value = float(np.clip(share @ rates, 0, 1))
     half = float(special.ndtri(0.5 + confidence / 2) * np.sqrt(variance))
     return Estimate(value, max(value - half, 0.0), min(value + half, 1.0), len(known))
+
+
+def _shares(scores: np.ndarray, weights: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """How much the rate of each band counts: a score between two centres counts for both, the nearer more.
+
+    Beyond the outer centres the line goes on, for as far as to the next centre.
+    """
+    if len(centres) == 1:
+        return np.ones(1)
+    found = np.zeros(len(centres))
+    left = np.clip(np.searchsorted(centres, scores) - 1, 0, len(centres) - 2)
+    part = np.clip((scores - centres[left]) / (centres[left + 1] - centres[left]), -1, 2)
+    np.add.at(found, left, weights * (1 - part))
+    np.add.at(found, left + 1, weights * part)
+    return found / weights.sum()
 
 
 def estimate(
