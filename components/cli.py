@@ -20,6 +20,7 @@ from adsmu import (
     sign_off_command,
     strategy_command,
     submit_command,
+    value_command,
 )
 from adsmu.errors import EXIT_BAD_INPUT, EXIT_EXHAUSTED, EXIT_FAULT, EXIT_PASS, BadInput, StepFailed
 
@@ -38,8 +39,6 @@ app.add_typer(strategy_command.app)
 app.add_typer(lineage_command.app)
 app.add_typer(sign_off_command.app)
 app.command()(value_command.value)
-app.add_typer(lineage_command.app)
-app.add_typer(sign_off_command.app)
 _console = Console()
 _errors = Console(stderr=True)
 
