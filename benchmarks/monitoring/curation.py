@@ -15,11 +15,11 @@ from adsmu.strategy import Columns
 from benchmarks.monitoring.record import merge
 from benchmarks.monitoring.scenarios import DATA
 
-INTENTS = 50
-FIRST, STEP, STEPS = 100, 50, 8
-SEEDS = 2
+INTENTS = 30
+FIRST, STEP, STEPS = 60, 30, 6
+SEEDS = 8
 CONFIDENCE = 0.95
-HALF_LIFE = 12
+HALF_LIFE = 10
 """Intents by rank until one is half as frequent in production."""
 
 

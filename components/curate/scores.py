@@ -32,7 +32,7 @@ class Probe:
         from sklearn.linear_model import LogisticRegression
 
         self._seen = np.unique(rows.indices)
-        self._model = LogisticRegression(C=10.0, max_iter=200).fit(rows[:, self._seen], labels)
+        self._model = LogisticRegression(C=10.0, max_iter=100).fit(rows[:, self._seen], labels)
         self.classes: np.ndarray = self._model.classes_
 
     def chances(self, rows: sparse.csr_matrix) -> np.ndarray:

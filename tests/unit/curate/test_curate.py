@@ -93,7 +93,7 @@ def test_the_nearest_row_is_that_of_scikit_learn() -> None:
 def test_uncertainty_and_difference_are_what_their_formulas_say() -> None:
     x, labels = points()
     pool = Pool(x[:60], labels[:60], x[60:])
-    model = LogisticRegression(C=10.0, max_iter=200).fit(x[:60], labels[:60])
+    model = LogisticRegression(C=10.0, max_iter=100).fit(x[:60], labels[:60])
     ordered = np.sort(model.predict_proba(x[60:]), axis=1)
     assert uncertainty(pool) == pytest.approx(1 - (ordered[:, 2] - ordered[:, 1]))
     assert different(pool) == pytest.approx(1 - cosine_similarity(x[60:], x[:60]).max(axis=1))
