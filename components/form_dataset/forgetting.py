@@ -114,6 +114,6 @@ def gate(correct: Sequence[np.ndarray], margin: float, confidence: float) -> tup
 
 
 def _kept(then: np.ndarray, now: np.ndarray, margin: float, confidence: float) -> Kept:
-    counts = (then & now).sum(), (~then & now).sum(), (then & ~now).sum(), (~then & ~now).sum()
-    _, low, high = paired_difference(*(int(count) for count in counts), confidence)
+    both, gained, lost = (int(rows.sum()) for rows in (then & now, ~then & now, then & ~now))
+    _, low, high = paired_difference(both, gained, lost, len(then) - both - gained - lost, confidence)
     return Kept(len(then), float(then.mean()), float(now.mean()), low, high, high < -margin)
