@@ -49,8 +49,8 @@ def estimated_accuracy(
     the rate is taken to go straight. The estimate is the mean of these rates over the new rows, Σ_b s_b r_b
     with s_b the part of the new rows that falls to a band. It holds as long as answers of one score are as
     often right as they were, whatever the mix of scores. Its variance is that of the rates, Σ s_b² r_b
-    (1 - r_b) / n_b, and that of the new rows' own outcomes, Σ s_b r_b (1 - r_b) / n. Rates in the variance are
-    (x + 1) / (n + 2), so that a band in which every answer was right has a variance too.
+    (1 - r_b) / n_b, and that of the new rows' own outcomes, Σ s_b r_b (1 - r_b) / n. Rates in the variance
+    are (x + 1) / (n + 2), so that a band in which every answer was right has a variance too.
 
     Source: post-stratification, Cochran 1977, "Sampling Techniques", 5A.9; the use of confidence for it,
         Guillory

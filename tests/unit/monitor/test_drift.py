@@ -1,0 +1,194 @@
+"""Drift is recorded, its kind told, and nobody is called for it; references are what the strategy says."""
+
+import gzip
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from monitored import MONTHS, default_signals, ids, look, month, plan, replay
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.linear_model import SGDClassifier
+
+from adsmu.errors import BadInput
+from adsmu.monitor.drifts import debug_figure
+from adsmu.monitor.findings import Window
+from adsmu.monitor.history import Earlier
+from adsmu.profile.observations import observations
+from adsmu.profile.profiles import profile
+from adsmu.strategy import Reference, Signal, read_strategy
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+WEEK = timedelta(weeks=1)
+
+
+def weeks(columns: list[dict[str, np.ndarray]]) -> tuple[pa.Table, list[Window]]:
+    """Observations whose columns are given week by week."""
+    parts = []
+    for number, of in enumerate(columns):
+        rows = len(next(iter(of.values())))
+        times = [START + number * WEEK + WEEK * row / rows for row in range(rows)]
+        made = {
+            "id": [f"{number} {row}" for row in range(rows)],
+            "time": pa.array(times, pa.timestamp("us", "UTC")),
+        }
+        parts.append(pa.table(made | {name: pa.array(list(values)) for name, values in of.items()}))
+    windows = [Window(START + number * WEEK, START + (number + 1) * WEEK) for number in range(len(columns))]
+    return observations(pa.concat_tables(parts)), windows
+
+
+def kinds(found: Earlier, column: str) -> set[str | None]:
+    of = [each for each in found.findings["findings"] if each["column"] == column]
+    return {each["kind"] for each in of} if of else set()
+
+
+@pytest.mark.parametrize(
+    ("shifts", "kind"),
+    [
+        ([0.0] * 7 + [1.5] * 4, "sudden"),
+        ([0.0] * 5 + [0.3 * step for step in range(1, 7)], "gradual"),
+        ([0.0, 1.5, 1.5, 0.0] * 3 + [0.0, 1.5], "periodic"),
+        ([0.0] * 7 + [1.5, 0.0], "temporary"),
+    ],
+)
+@pytest.mark.parametrize("column", ["number", "category", "vector"])
+def test_the_kind_of_an_injected_drift_is_told(shifts: list[float], kind: str, column: str) -> None:
+    random = np.random.default_rng(8)
+
+    def of(shift: float) -> np.ndarray:
+        if column == "number":
+            return random.normal(shift, 1, 400)
+        if column == "vector":
+            return random.normal(shift / 2, 1, (400, 4))
+        return np.where(random.random(400) < 0.2 + 0.25 * shift, "a", "b").astype(object)
+
+    table, windows = weeks([{"x": of(shift)} for shift in shifts])
+    reference = Reference("fixed", begin=START, end=START + WEEK)
+    found = list(replay(table, plan(reference, "classification"), windows))
+    assert kinds(found[-1], "x") == {kind}
+    assert not any(each.findings["alerts"] for each in found)
+
+
+def test_a_passed_drift_is_told_once() -> None:
+    random = np.random.default_rng(9)
+    table, windows = weeks([{"x": random.normal(shift, 1, 400)} for shift in [0.0] * 4 + [2.0, 0.0, 0.0]])
+    reference = Reference("fixed", begin=START, end=START + WEEK)
+    found = list(replay(table, plan(reference, "classification"), windows))
+    assert [kinds(each, "x") for each in found[-3:]] == [{None}, {"temporary"}, set()]
+
+
+def test_drift_without_loss_of_accuracy_pages_nobody(snips: Path) -> None:
+    """A real classifier; from week 4 on other intents come, and it is as right as before."""
+    with gzip.open(snips, "rt") as lines:
+        records = [json.loads(line) for line in lines]
+    text = np.array([" ".join(each["tokens"]) for each in records], dtype=object)
+    intent = np.array([each["intent"] for each in records], dtype=object)
+    vectors = HashingVectorizer(n_features=2**12).transform(text)
+    order = np.random.default_rng(10).permutation(len(records))
+    taught, rest = order[:5_000], order[5_000:]
+    model = SGDClassifier(loss="log_loss", random_state=0).fit(vectors[taught], intent[taught])
+    predicted, score = model.predict(vectors[rest]), model.predict_proba(vectors[rest]).max(axis=1)
+    late = np.isin(intent[rest], ["PlayMusic", "GetWeather", "BookRestaurant"])
+    early = np.flatnonzero(~late)
+    rows = [*np.array_split(early[:3_000], 3), *np.array_split(np.flatnonzero(late)[:3_000], 3)]
+    columns = [
+        {
+            "prediction": predicted[chosen].astype(object),
+            "label": intent[rest][chosen],
+            "score": score[chosen],
+            "length": np.array([len(each.split()) for each in text[rest][chosen]], dtype=float),
+        }
+        for chosen in rows
+    ]
+    table, windows = weeks(columns)
+    reference = Reference("fixed", begin=START, end=START + 3 * WEEK)
+    signals = {
+        name: each for name, each in default_signals("classification").items() if each.level != "quality"
+    }
+    found = list(replay(table, plan(reference, "classification", signals=signals), windows))
+    accuracy = [
+        next(each["value"] for each in one.findings["figures"] if each["signal"] == "accuracy")
+        for one in found
+    ]
+    assert min(accuracy) > 0.94
+    assert all("drift:psi:prediction:fixed" in ids(each, "drift") for each in found[3:])
+    assert not any(each.findings["alerts"] or each.findings["blocked"] for each in found)
+
+
+def test_the_same_month_of_last_year_differs_less_than_the_month_before(rented: pa.Table) -> None:
+    """Bicycle rentals, April to September 2012: temperature drifts with the season, not with the year."""
+    found: dict[str, list[float]] = {}
+    for reference in (Reference("season"), Reference("sliding", lengths=(timedelta(days=35),))):
+        strategy = plan(reference, signals={"w1": Signal("w1", 0.5)})
+        months = list(replay(rented, strategy, [month(number) for number in range(21)]))[15:]
+        compared = [each.findings["reference"]["compared"][0] for each in months]
+        ends = [each["to"][:7] for each in compared]
+        assert ends == (
+            [f"2011-{number:02}" for number in range(5, 11)]
+            if reference.kind == "season"
+            else [f"2012-{number:02}" for number in range(4, 10)]
+        )
+        found[reference.kind] = [
+            next(each["value"] for each in one.findings["figures"] if each["column"] == "temp")
+            for one in months
+        ]
+    assert np.mean(found["season"]) < 0.5 * np.mean(found["sliding"])
+
+
+def test_several_sliding_windows_are_compared_one_by_one(rented: pa.Table) -> None:
+    lengths = (timedelta(days=35), timedelta(days=200))
+    strategy = plan(Reference("sliding", lengths=lengths), signals={"w1": Signal("w1", 0.5)})
+    last = list(replay(rented, strategy, [month(number) for number in range(8)]))[-1]
+    assert [each["windows"] for each in last.findings["reference"]["compared"]] == [1, 6]
+    names = {each["reference"] for each in last.findings["figures"] if each["column"] == "temp"}
+    assert names == {"sliding 5w", "sliding 200d"}
+
+
+def test_a_validation_reference_needs_its_profile(rented: pa.Table) -> None:
+    with pytest.raises(BadInput, match="needs the profile"):
+        look(rented, plan(Reference("validation")), month(3))
+    given = profile(rented.slice(0, 2_000))
+    found = look(rented, plan(Reference("validation")), month(3), validation_profile=given)
+    assert found.findings["reference"]["compared"][0]["rows"] == 2_000
+
+
+def test_a_blocked_window_is_no_reference(rented: pa.Table) -> None:
+    strategy = plan(Reference("sliding", lengths=(timedelta(days=100),)))
+    first, second = replay(rented, strategy, [month(0), month(1)])
+    bad = replace(second, findings=second.findings | {"blocked": True})
+    found = look(rented, strategy, month(2), [first, bad])
+    assert found.findings["reference"]["compared"][0]["to"] == MONTHS[1].isoformat()
+
+
+def test_ks_and_kl_are_figures_for_debugging_and_never_findings(rented: pa.Table) -> None:
+    signals = {name: Signal(name, 0.01) for name in ("ks", "kl")}
+    months = list(replay(rented, plan(signals=signals), [month(1), month(6)]))
+    months[0].findings["blocked"] = False
+    found = look(
+        rented,
+        plan(Reference("sliding", lengths=(timedelta(days=200),)), signals=signals),
+        month(6),
+        months[:1],
+    )
+    large = [each for each in found.findings["figures"] if each["value"] > 0.5]
+    assert {each["signal"] for each in large} == {"ks", "kl"}
+    assert not found.findings["findings"]
+
+
+def test_ks_is_the_largest_distance_of_the_distribution_functions() -> None:
+    from scipy import stats
+
+    random = np.random.default_rng(11)
+    a, b = random.normal(0, 1, 3_000), random.normal(0.3, 1.2, 2_000)
+    one, other = (profile(pa.table({"x": x})).columns["x"] for x in (a, b))
+    assert debug_figure("ks", one, other) == pytest.approx(stats.ks_2samp(a, b).statistic, abs=5e-3)
+
+
+def test_a_strategy_that_asks_for_a_p_value_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "strategy.yaml"
+    path.write_text("name: test\nsignals: {ks: {p_value: 0.05}}\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="p-value is not taken"):
+        read_strategy(path)
