@@ -1,12 +1,21 @@
 """The streams stand beside these tests, and are imported from there."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small matrices on more threads than there are cores take many times as long."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")
