@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy import sparse, stats
+from scipy import stats
 
 from adsmu.curate.scores import SCORES, Pool
 from adsmu.curate.select import lift, similar_to_errors, worth_a_label
@@ -15,9 +15,9 @@ from adsmu.strategy import Columns
 from benchmarks.monitoring.record import merge
 from benchmarks.monitoring.scenarios import DATA
 
-INTENTS = 30
-FIRST, STEP, STEPS = 60, 30, 6
-SEEDS = 8
+INTENTS = 50
+FIRST, STEP, STEPS = 100, 50, 6
+SEEDS = 10
 CONFIDENCE = 0.95
 HALF_LIFE = 10
 """Intents by rank until one is half as frequent in production."""
@@ -80,9 +80,9 @@ def _production(labels: np.ndarray, intents: np.ndarray, random: np.random.Gener
 def _curve(
     name: str,
     begin: np.ndarray,
-    rows: sparse.csr_matrix,
+    rows: np.ndarray,
     labels: np.ndarray,
-    test: sparse.csr_matrix,
+    test: np.ndarray,
     truth: np.ndarray,
     seed: int,
 ) -> list[float]:
@@ -90,20 +90,20 @@ def _curve(
     known, rest = begin[:FIRST], begin[FIRST:]
     found = []
     for step in range(STEPS + 1):
-        pool = Pool(rows[known], labels[known], rows[rest], seed=seed)
+        pool = Pool(rows[known], labels[known], rows[rest], STEP, seed)
         found.append(float((pool.probe.predict(test) == truth).mean()))
         if step < STEPS:
-            chosen = rest[:STEP] if name == "random" else worth_a_label(pool, name, rest, STEP).rows
+            chosen = rest[:STEP] if name == "random" else worth_a_label(pool, name, rest).rows
             known, rest = np.append(known, chosen), rest[~np.isin(rest, chosen)]
     return found
 
 
 def _errors_found(
-    begin: np.ndarray, rows: sparse.csr_matrix, labels: np.ndarray, seed: int
+    begin: np.ndarray, rows: np.ndarray, labels: np.ndarray, seed: int
 ) -> tuple[int, int, int, int]:
     """Errors among the rows most similar to known errors, and among all that could be chosen."""
     known, told, rest = np.split(begin, [4 * FIRST, 5 * FIRST])
-    model = Pool(rows[known], labels[known], rows[rest], seed=seed).probe
+    model = Pool(rows[known], labels[known], rows[rest], STEP, seed).probe
 
     def wrong(at: np.ndarray) -> np.ndarray:
         return np.asarray(model.predict(rows[at]) != labels[at])

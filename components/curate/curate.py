@@ -115,7 +115,7 @@ def _by_likeness(
         raise BadInput(f"{way} is for classification only", file="way")
     known = np.flatnonzero(pc.is_valid(table["label"]).to_numpy())
     labels = np.array(table["label"].take(pa.array(known)).to_pylist(), dtype=object)
-    return worth_a_label(Pool(space[known], labels, space[open_], seed), way, open_, budget)
+    return worth_a_label(Pool(space[known], labels, space[open_], budget, seed), way, open_)
 
 
 def _wrong(table: pa.Table) -> np.ndarray:

@@ -2,46 +2,21 @@
 
 What a row would teach is told by a probe, a logistic regression on the vectors of the labelled rows: it
 costs a second where the production model would cost a training run. Settles 2009, "Active learning literature
-survey", describes all five and what they miss.
+survey", describes the five and what they miss.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 FOLDS = 3
 BLOCK = 2048
 """Rows whose similarities are computed at a time."""
-
-
-class Probe:
-    """A logistic regression.
-
-    Only features that some row to learn from has are given to it: of others the coefficients would be 0, and
-    of words there are many.
-
-    Args:
-        rows: Vectors.
-        labels: Of at least two classes.
-    """
-
-    def __init__(self, rows: sparse.csr_matrix, labels: np.ndarray) -> None:
-        from sklearn.linear_model import LogisticRegression
-
-        self._seen = np.unique(rows.indices)
-        self._model = LogisticRegression(C=10.0, max_iter=100).fit(rows[:, self._seen], labels)
-        self.classes: np.ndarray = self._model.classes_
-
-    def chances(self, rows: sparse.csr_matrix) -> np.ndarray:
-        """The probability of each class: rows x classes."""
-        return np.asarray(self._model.predict_proba(rows[:, self._seen]))
-
-    def predict(self, rows: sparse.csr_matrix) -> np.ndarray:
-        """The likeliest class of each row."""
-        return self.classes[self.chances(rows).argmax(axis=1)]
+GROUPS = 400
+"""The most groups that rows are told apart by."""
 
 
 @dataclass(frozen=True)
@@ -50,25 +25,27 @@ class Pool:
 
     Attributes:
         labelled: Vectors of the labelled rows.
-        labels: Their labels.
+        labels: Their labels, of at least two classes.
         unlabelled: Vectors of the others.
+        budget: How many rows are to be chosen.
         seed: Of what is random.
     """
 
-    labelled: sparse.csr_matrix
+    labelled: np.ndarray
     labels: np.ndarray
-    unlabelled: sparse.csr_matrix
+    unlabelled: np.ndarray
+    budget: int
     seed: int = 0
 
     @cached_property
-    def probe(self) -> "Probe":
+    def probe(self) -> Any:
         """A logistic regression on the labelled rows."""
-        return Probe(self.labelled, self.labels)
+        return _probe(self.labelled, self.labels)
 
     @cached_property
     def chances(self) -> np.ndarray:
         """What the probe holds of each unlabelled row: rows x classes."""
-        return self.probe.chances(self.unlabelled)
+        return np.asarray(self.probe.predict_proba(self.unlabelled))
 
 
 def uncertainty(pool: Pool) -> np.ndarray:
@@ -76,51 +53,69 @@ def uncertainty(pool: Pool) -> np.ndarray:
 
     Source: Scheffer et al. 2001, "Active hidden Markov models for information extraction".
     """
-    if pool.chances.shape[1] < 2:
-        return np.zeros(len(pool.chances))
-    ordered = np.sort(pool.chances, axis=1)
-    return 1 - (ordered[:, -1] - ordered[:, -2])
+    return 1 - _margin(pool.chances)
 
 
 def predicted_loss(pool: Pool) -> np.ndarray:
     """The loss that the probe is expected to have on a row, learnt from its losses out of fold.
 
-    A ridge regression tells the loss from the row's vector and the probe's own margin and entropy. Source:
-    Yoo and Kweon 2019, "Learning loss for active learning", with a regression in place of their network.
+    A ridge regression tells the loss from the probe's margin and entropy and from the similarity to the
+    nearest row that it learnt from. Source: Yoo and Kweon 2019, "Learning loss for active learning", with
+    these three for the inner layers of their network.
     """
     from sklearn.linear_model import Ridge
     from sklearn.model_selection import KFold
 
-    losses, about = np.zeros(len(pool.labels)), np.zeros((len(pool.labels), 2))
-    folds = KFold(FOLDS, shuffle=True, random_state=pool.seed)
-    for known, other in folds.split(pool.labels):
+    losses, about = [], []
+    for known, other in KFold(FOLDS, shuffle=True, random_state=pool.seed).split(pool.labels):
         if len(np.unique(pool.labels[known])) < 2:
             continue
-        probe = Probe(pool.labelled[known], pool.labels[known])
-        chances = probe.chances(pool.labelled[other])
-        right = probe.classes[None, :] == pool.labels[other][:, None]
-        losses[other] = -np.log(np.maximum((chances * right).sum(axis=1), 1e-3))
-        about[other] = _about(chances)
-    told = Ridge(alpha=1.0).fit(sparse.hstack([pool.labelled, about], format="csr"), losses)
-    return np.asarray(told.predict(sparse.hstack([pool.unlabelled, _about(pool.chances)], format="csr")))
+        probe = _probe(pool.labelled[known], pool.labels[known])
+        chances = np.asarray(probe.predict_proba(pool.labelled[other]))
+        right = (chances * (probe.classes_[None, :] == pool.labels[other][:, None])).sum(axis=1)
+        losses.append(1 - right)
+        about.append(_about(chances, pool.labelled[other], pool.labelled[known]))
+    if not losses:
+        return uncertainty(pool)
+    told = Ridge(alpha=1.0).fit(np.concatenate(about), np.concatenate(losses))
+    return np.asarray(told.predict(_about(pool.chances, pool.unlabelled, pool.labelled)))
 
 
 def different(pool: Pool) -> np.ndarray:
-    """One less the cosine similarity to the most similar labelled row.
+    """One less the similarity to the nearest row that is labelled or chosen before; 0 for rows not chosen.
 
-    Source: Sener and Savarese 2018, "Active learning for convolutional neural networks: a core-set approach".
+    Source: Sener and Savarese 2018, "Active learning for convolutional neural networks: a core-set approach":
+    the greedy cover of the pool, each time the row that is furthest from all so far.
     """
-    return 1 - nearest(pool.unlabelled, pool.labelled)
+    near = nearest(pool.unlabelled, pool.labelled)
+    scores = np.zeros(len(near))
+    for _ in range(min(pool.budget, len(near))):
+        furthest = int(np.where(scores > 0, np.inf, near).argmin())
+        scores[furthest] = max(1 - near[furthest], 1e-9)
+        near = np.maximum(near, pool.unlabelled @ pool.unlabelled[furthest])
+    return scores
 
 
 def representative(pool: Pool) -> np.ndarray:
-    """The mean cosine similarity to all unlabelled rows, less what labelled rows cover already.
+    """The size of a row's group, for the most typical row of each; others stand behind these.
 
-    Source: Settles and Craven 2008, "An analysis of active learning strategies for sequence labeling tasks":
-    information density, with the distance from the labelled rows for information.
+    There are as many groups as rows are labelled or to be chosen; a group's size is divided by its labelled
+    rows and one. Source: Hacohen, Dekel and Weinshall 2022, "Active learning on a budget: opposite strategies
+    suit high and low budgets".
     """
-    centre = np.asarray(pool.unlabelled.mean(axis=0)).ravel()
-    return np.asarray(pool.unlabelled @ centre) * different(pool)
+    from sklearn.cluster import MiniBatchKMeans
+
+    both = np.vstack([pool.labelled, pool.unlabelled])
+    count = min(len(pool.labelled) + pool.budget, GROUPS, len(both))
+    groups = MiniBatchKMeans(count, n_init=1, random_state=pool.seed, batch_size=1024).fit(both)
+    known, other = np.split(groups.labels_, [len(pool.labelled)])
+    apart = np.linalg.norm(pool.unlabelled - groups.cluster_centers_[other], axis=1)
+    scores = 1 / (1 + apart)
+    worth = np.bincount(other, minlength=count) / (1 + np.bincount(known, minlength=count))
+    order = np.lexsort((apart, other))
+    typical = order[np.unique(other[order], return_index=True)[1]]  # the first of each group
+    scores[typical] = 1 + worth[other[typical]]
+    return scores
 
 
 def impact(pool: Pool) -> np.ndarray:
@@ -131,8 +126,7 @@ def impact(pool: Pool) -> np.ndarray:
     """
     squares = (pool.chances**2).sum(axis=1, keepdims=True)
     lengths = np.sqrt(np.maximum(squares - 2 * pool.chances + 1, 0))
-    norms = np.sqrt(np.asarray(pool.unlabelled.multiply(pool.unlabelled).sum(axis=1)).ravel())
-    return norms * (pool.chances * lengths).sum(axis=1)
+    return np.linalg.norm(pool.unlabelled, axis=1) * (pool.chances * lengths).sum(axis=1)
 
 
 SCORES: dict[str, Callable[[Pool], np.ndarray]] = {
@@ -144,27 +138,34 @@ SCORES: dict[str, Callable[[Pool], np.ndarray]] = {
 }
 
 
-def nearest(rows: sparse.csr_matrix, others: sparse.csr_matrix) -> np.ndarray:
-    """For each row the cosine similarity to the most similar of others; 0 when there are none.
+def nearest(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """For each row the cosine similarity to the most similar of others.
 
     Args:
         rows: Vectors of length one.
-        others: Vectors of length one.
+        others: Vectors of length one, at least one.
 
-    >>> nearest(sparse.csr_matrix([[1.0, 0], [0, 1]]), sparse.csr_matrix([[0.6, 0.8]])).tolist()
+    >>> nearest(np.array([[1.0, 0], [0, 1]]), np.array([[0.6, 0.8]])).tolist()
     [0.6, 0.8]
     """
-    found = np.zeros(rows.shape[0])
-    if others.shape[0]:
-        for begin in range(0, rows.shape[0], BLOCK):
-            alike = rows[begin : begin + BLOCK] @ others.T
-            found[begin : begin + BLOCK] = np.asarray(alike.max(axis=1).todense()).ravel()
+    found = np.zeros(len(rows))
+    for begin in range(0, len(rows), BLOCK):
+        found[begin : begin + BLOCK] = (rows[begin : begin + BLOCK] @ others.T).max(axis=1)
     return found
 
 
-def _about(chances: np.ndarray) -> np.ndarray:
-    """Margin and entropy of each row."""
-    ordered = np.sort(chances, axis=1)
-    margin = ordered[:, -1] - (ordered[:, -2] if chances.shape[1] > 1 else 0)
+def _about(chances: np.ndarray, rows: np.ndarray, learnt: np.ndarray) -> np.ndarray:
+    """Margin, entropy and similarity to the nearest row learnt from."""
     entropy = -(chances * np.log(np.maximum(chances, 1e-12))).sum(axis=1)
-    return np.column_stack([margin, entropy])
+    return np.column_stack([_margin(chances), entropy, nearest(rows, learnt)])
+
+
+def _margin(chances: np.ndarray) -> np.ndarray:
+    ordered = np.sort(chances, axis=1)
+    return np.asarray(ordered[:, -1] - ordered[:, -2])
+
+
+def _probe(rows: np.ndarray, labels: np.ndarray) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=10.0, max_iter=200).fit(rows, labels)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy import sparse
 
 from adsmu.curate.scores import SCORES, Pool, nearest
 from adsmu.draw import drawn, in_proportion, lots, shared_out
@@ -98,9 +97,7 @@ def flagged_first(table: pa.Table, flags: Sequence[str], budget: int, seed: int 
     return Chosen(order, flagged[order].astype(float), np.full(len(order), np.nan))
 
 
-def similar_to_errors(
-    vectors: sparse.csr_matrix, errors: np.ndarray, candidates: np.ndarray, budget: int
-) -> Chosen:
+def similar_to_errors(vectors: np.ndarray, errors: np.ndarray, candidates: np.ndarray, budget: int) -> Chosen:
     """The rows most similar to known errors.
 
     Args:
@@ -120,14 +117,13 @@ def similar_to_errors(
     return _best(candidates, alike, budget)
 
 
-def worth_a_label(pool: Pool, score: str, candidates: np.ndarray, budget: int) -> Chosen:
+def worth_a_label(pool: Pool, score: str, candidates: np.ndarray) -> Chosen:
     """The rows of the highest score.
 
     Args:
         pool: Labelled and unlabelled rows.
         score: A name in `SCORES`.
         candidates: Places of the unlabelled rows, in the pool's order.
-        budget: Rows at most.
 
     Raises:
         BadInput: There is no such score, or nothing to learn the probe from.
@@ -136,7 +132,7 @@ def worth_a_label(pool: Pool, score: str, candidates: np.ndarray, budget: int) -
         raise BadInput(f"{score!r} is not one of {', '.join(SCORES)}", file="score")
     if len(np.unique(pool.labels)) < 2:
         raise BadInput("labelled rows of two classes are needed", file="observations", column="label")
-    return _best(candidates, SCORES[score](pool), budget)
+    return _best(candidates, SCORES[score](pool), pool.budget)
 
 
 def lift(

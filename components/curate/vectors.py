@@ -1,51 +1,53 @@
-"""Rows as vectors of length one: what similarity and the probe model are computed on."""
+"""Rows as vectors of length one: what similarity and the probe are computed on."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy import sparse
 
 from adsmu.errors import BadInput
 from adsmu.profile.observations import features, is_embedding, is_numeric, is_text, is_tokens
 from adsmu.strategy import Columns
 
+DIRECTIONS = 100
+"""Of a text: with few labels a probe learns more from these than from the words themselves."""
 
-def vectors(table: pa.Table, columns: Columns) -> sparse.csr_matrix:
+
+def vectors(table: pa.Table, columns: Columns) -> np.ndarray:
     """Turns the features of observations into one vector a row.
 
-    Vectors stand as they are; text and words become TF-IDF of words and pairs of words; categories become
-    one column a value; numbers are standardised. Each kind has length one by itself, then all of a row
-    together.
+    Vectors stand as they are; a text is the first directions of the singular value decomposition of its
+    weighted words and pairs of words (Deerwester et al. 1990, "Indexing by latent semantic analysis");
+    categories become one column a value; numbers are standardised. Each kind has length one by itself, then
+    all of a row together.
 
     Args:
         table: Observations.
         columns: Says which columns count, and which are text.
 
     Returns:
-        float64, rows x features; no row is longer than one.
+        float64 of shape (rows, directions); each row has length one, or zero where nothing is known of it.
 
     Raises:
         BadInput: There is no column to make vectors of.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.preprocessing import OneHotEncoder, StandardScaler, normalize
 
-    names = [name for name in columns.features or features(table) if name not in columns.ignore]
     parts, numbers, categories = [], [], []
-    for name in names:
+    for name in columns.features or features(table):
+        if name in columns.ignore:
+            continue
         if name not in table.column_names:
             raise BadInput("the column is missing", file="observations", column=name)
         column = table[name].combine_chunks()
         if is_embedding(column.type):
             parts.append(np.nan_to_num(np.array(column.to_pylist(), dtype=float)))
-        elif is_tokens(column.type) or name in columns.text:
-            texts = column if name in columns.text else pc.binary_join(column, " ")
-            words = TfidfVectorizer(
-                ngram_range=(1, 2), sublinear_tf=True, tokenizer=str.split, token_pattern=None
-            )
-            parts.append(words.fit_transform(pc.fill_null(texts, "").to_pylist()))
+        elif is_tokens(column.type):
+            parts.append(_meaning(pc.binary_join(column, " ")))
+        elif name in columns.text:
+            parts.append(_meaning(column))
         elif is_text(column.type):
             categories.append(pc.fill_null(column.cast(pa.string()), "").to_pylist())
         elif is_numeric(column.type):
@@ -53,10 +55,23 @@ def vectors(table: pa.Table, columns: Columns) -> sparse.csr_matrix:
     if numbers:
         parts.append(StandardScaler().fit_transform(np.column_stack(numbers)))
     if categories:
-        parts.append(OneHotEncoder().fit_transform(np.array(categories, dtype=object).T))
+        one_hot = OneHotEncoder(sparse_output=False)
+        parts.append(one_hot.fit_transform(np.array(categories, dtype=object).T))
     if not parts:
         raise BadInput("no column to tell rows apart by", file="observations")
-    return normalize(sparse.hstack([normalize(sparse.csr_matrix(part)) for part in parts], format="csr"))
+    made: np.ndarray = normalize(np.hstack([normalize(part) for part in parts]))
+    return made
+
+
+def _meaning(texts: Any) -> np.ndarray:
+    """The directions of texts."""
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    words = TfidfVectorizer(sublinear_tf=True, analyzer=_words_and_pairs)
+    weighted = words.fit_transform(pc.fill_null(texts, "").to_pylist())
+    directions = min(DIRECTIONS, *weighted.shape)
+    return np.asarray(TruncatedSVD(directions, random_state=0).fit_transform(weighted))
 
 
 def _words_and_pairs(text: str) -> list[str]:

@@ -11,12 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import cosine_similarity
 
 from adsmu.curate.curate import WAYS, curate_files
-from adsmu.curate.scores import SCORES, Pool, different, impact, nearest, uncertainty
+from adsmu.curate.scores import SCORES, Pool, different, impact, nearest, representative, uncertainty
 from adsmu.curate.select import flagged_first, lift, similar_to_errors, stratified, worth_a_label
 from adsmu.curate.vectors import vectors
 from adsmu.errors import BadInput
@@ -35,12 +34,12 @@ def rows(count: int = 200, **of: Any) -> pa.Table:
     return observations(pa.table({**columns, **of}))
 
 
-def points(count: int = 300, seed: int = 0) -> tuple[sparse.csr_matrix, np.ndarray]:
+def points(count: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Three classes of directions, as rows of length one."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, 3, count)
     x = random.normal(size=(count, 8)) + 3 * np.eye(8)[labels]
-    return sparse.csr_matrix(x / np.linalg.norm(x, axis=1, keepdims=True)), labels.astype(str)
+    return x / np.linalg.norm(x, axis=1, keepdims=True), labels.astype(str)
 
 
 def test_proportions_are_met_to_the_row_and_weights_stand_for_all() -> None:
@@ -90,20 +89,44 @@ def test_the_nearest_row_is_that_of_scikit_learn() -> None:
     assert found == pytest.approx(cosine_similarity(x[:100], x[100:]).max(axis=1))
 
 
-def test_uncertainty_and_difference_are_what_their_formulas_say() -> None:
+def test_uncertainty_is_one_less_the_margin() -> None:
     x, labels = points()
-    pool = Pool(x[:60], labels[:60], x[60:])
-    model = LogisticRegression(C=10.0, max_iter=100).fit(x[:60], labels[:60])
+    model = LogisticRegression(C=10.0, max_iter=200).fit(x[:60], labels[:60])
     ordered = np.sort(model.predict_proba(x[60:]), axis=1)
-    assert uncertainty(pool) == pytest.approx(1 - (ordered[:, 2] - ordered[:, 1]))
-    assert different(pool) == pytest.approx(1 - cosine_similarity(x[60:], x[:60]).max(axis=1))
+    found = uncertainty(Pool(x[:60], labels[:60], x[60:], 10))
+    assert found == pytest.approx(1 - (ordered[:, 2] - ordered[:, 1]))
+
+
+def test_each_different_row_is_the_furthest_from_all_before_it() -> None:
+    x, labels = points()
+    scores = different(Pool(x[:60], labels[:60], x[60:], 5))
+    known, order = list(range(60)), np.argsort(-scores)[:5]
+    for place in order:
+        alike = cosine_similarity(x[60:], x[known]).max(axis=1)
+        assert alike.argmin() == place
+        assert scores[place] == pytest.approx(1 - alike[place])
+        known.append(60 + place)
+    assert (np.delete(scores, order) == 0).all()
+
+
+def test_representatives_come_from_as_many_groups() -> None:
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(8), [80, 60, 40, 30, 20, 10, 6, 4])
+    x = np.eye(8)[groups] + 0.05 * random.normal(size=(250, 8))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    known = np.array([0, 81])  # of the two largest groups
+    rest = np.setdiff1d(np.arange(250), known)
+    scores = representative(Pool(x[known], np.array(["a", "b"]), x[rest], 6))
+    chosen = groups[rest[np.argsort(-scores)[:6]]]
+    assert len(set(chosen.tolist())) >= 5
+    assert {2, 3, 4} <= set(chosen.tolist())
 
 
 def test_impact_is_the_mean_length_of_the_gradients() -> None:
     x, labels = points()
-    pool = Pool(x[:60], labels[:60], x[60:70])
+    pool = Pool(x[:60], labels[:60], x[60:70], 5)
     wanted = []
-    for row, chances in zip(x[60:70].toarray(), pool.chances, strict=True):
+    for row, chances in zip(x[60:70], pool.chances, strict=True):
         lengths = [np.linalg.norm(np.outer(chances - np.eye(3)[k], row)) for k in range(3)]
         wanted.append(float(chances @ lengths))
     assert impact(pool) == pytest.approx(wanted)
@@ -112,7 +135,7 @@ def test_impact_is_the_mean_length_of_the_gradients() -> None:
 @pytest.mark.parametrize("score", SCORES)
 def test_a_score_takes_no_row_twice_and_does_not_depend_on_chance(score: str) -> None:
     x, labels = points()
-    chosen = [worth_a_label(Pool(x[:60], labels[:60], x[60:]), score, np.arange(60, 300), 50) for _ in "ab"]
+    chosen = [worth_a_label(Pool(x[:60], labels[:60], x[60:], 50), score, np.arange(60, 300)) for _ in "ab"]
     assert chosen[0].rows.tolist() == chosen[1].rows.tolist()
     assert len(set(chosen[0].rows.tolist())) == 50
     assert (np.diff(chosen[0].scores) <= 0).all()
@@ -121,17 +144,18 @@ def test_a_score_takes_no_row_twice_and_does_not_depend_on_chance(score: str) ->
 
 def test_uncertain_rows_are_wrong_more_often_than_others() -> None:
     x, labels = points(1500, seed=3)
-    pool = Pool(x[:60], labels[:60], x[60:])
+    pool = Pool(x[:60], labels[:60], x[60:], 150)
     wrong = pool.probe.predict(x) != labels
-    taken = worth_a_label(pool, "uncertainty", np.arange(60, 1500), 150).rows
+    taken = worth_a_label(pool, "uncertainty", np.arange(60, 1500)).rows
     _, low, _ = lift(int(wrong[taken].sum()), 150, int(wrong[60:].sum()), 1440)
     assert low > 1.5
 
 
 def test_a_row_of_an_unseen_kind_is_the_most_different() -> None:
     x, labels = points()
-    strange = sparse.csr_matrix(([1.0], ([0], [7])), shape=(1, 8))
-    pool = Pool(x[:60], labels[:60], sparse.vstack([x[60:], strange], format="csr"))
+    strange = -x[:60].mean(axis=0, keepdims=True)
+    strange /= np.linalg.norm(strange)
+    pool = Pool(x[:60], labels[:60], np.vstack([x[60:], strange]), 5)
     assert int(different(pool).argmax()) == 240
 
 
@@ -152,7 +176,7 @@ def test_rows_like_known_errors_hold_more_errors(clinc150: Path) -> None:
     pairs = [pairs[place] for place in random.permutation(len(pairs))]
     labels = np.array([label for _, label in pairs])
     space = vectors(pa.table({"text": [text for text, _ in pairs]}), Columns(text=("text",)))
-    model = Pool(space[:300], labels[:300], space[300:]).probe
+    model = Pool(space[:300], labels[:300], space[300:], 200).probe
     wrong = np.flatnonzero(model.predict(space) != labels)
     seeds = wrong[(wrong >= 300) & (wrong < 600)]
     chosen = similar_to_errors(space, seeds, np.arange(600, len(pairs)), 200).rows
