@@ -1,6 +1,7 @@
 """The profile of one column, of any kind: how it is made, and how two become one."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -230,7 +231,7 @@ def _weigh(rows: int, weights: np.ndarray | None) -> tuple[float, float]:
 
 def _nothing(like: Column) -> Column:
     """The same kind of column, without rows."""
-    empty = {"rows": 0, "missing": 0, "weight": 0.0, "weight_squares": 0.0}
+    empty: dict[str, Any] = {"rows": 0, "missing": 0, "weight": 0.0, "weight_squares": 0.0}
     if isinstance(like, Numeric):
         none = distribution_of(np.zeros(0))
         return replace(like, **empty, nan=0, infinite=0, mean=0.0, squares=0.0, distribution=none)
@@ -257,7 +258,7 @@ def merged_column(name: str, one: Column, other: Column) -> Column:
     """
     if type(one) is not type(other):
         one, other = _agreed(name, one, other), _agreed(name, other, one)
-    sums = {
+    sums: dict[str, Any] = {
         "rows": one.rows + other.rows,
         "missing": one.missing + other.missing,
         "weight": one.weight + other.weight,
@@ -281,7 +282,7 @@ def _agreed(name: str, given: Column, like: Column) -> Column:
     return replace(_nothing(like), rows=given.rows, missing=given.missing)
 
 
-def _merged_numeric(one: Numeric, other: Numeric, sums: dict[str, float]) -> Numeric:
+def _merged_numeric(one: Numeric, other: Numeric, sums: dict[str, Any]) -> Numeric:
     """Moments of two parts: Chan, Golub and LeVeque 1979, "Updating formulae and a pairwise algorithm"."""
     share = other.weight / sums["weight"] if sums["weight"] else 0.0
     apart = other.mean - one.mean

@@ -29,6 +29,7 @@ benchmarks.monitoring false_alarms` measures all of it.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -113,11 +114,11 @@ class Drift:
             False also where the measure was refused or is not of this kind of column.
         """
         value, floor = getattr(self, measure), getattr(self, f"{measure}_floor")
-        if value is None or floor is None:
+        if value is None or floor is None or value <= floor:
             return False
-        if measure == "w1" and not (self.psi or 0.0) > (self.psi_floor or 0.0):
-            return False
-        return bool(value > floor and (self.psi_excess if measure == "psi" else value) >= threshold)
+        if measure == "w1":
+            return bool(value >= threshold and (self.psi or 0.0) > (self.psi_floor or 0.0))
+        return bool(value - (self.psi_null or 0.0 if measure == "psi" else 0.0) >= threshold)
 
 
 def drift(
@@ -202,7 +203,12 @@ def population_stability_index(before: np.ndarray, now: np.ndarray) -> float:
 
 def _drift(name: str, before: Column, now: Column, minimum_rows: int, chance: float) -> Drift:
     n, m = now.effective_rows, before.effective_rows
-    found = {"column": name, "signal": signal_of(name, before), "rows": n, "reference_rows": m}
+    found: dict[str, Any] = {
+        "column": name,
+        "signal": signal_of(name, before),
+        "rows": n,
+        "reference_rows": m,
+    }
     if min(n, m) < minimum_rows:
         few = "the window" if n < minimum_rows else "the reference"
         return Drift(**found, refused=f"{few} has {min(n, m):.0f} effective rows, {minimum_rows} are needed")
@@ -219,7 +225,7 @@ def _drift(name: str, before: Column, now: Column, minimum_rows: int, chance: fl
     return Drift(**found, **_of_bins(p * m, q * n, noise, chance, z))
 
 
-def _wasserstein(before: Numeric, now: Numeric, noise: float, z: float) -> dict[str, float | None]:
+def _wasserstein(before: Numeric, now: Numeric, noise: float, z: float) -> dict[str, float]:
     distance, sd = wasserstein(before, now), before.sd
     if not sd:
         return {"w1_raw": distance}

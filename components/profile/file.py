@@ -146,7 +146,7 @@ def _column(row: dict[str, Any], path: str | Path) -> Column:
     common = (row["type"], row["rows"], row["missing"], row["weight"], row["weight_squares"])
     rule(0 <= row["missing"] <= row["rows"] and row["weight"] >= 0, "rows or weights contradict each other")
     scalars = row["scalars"] or []
-    rule(np.isfinite(scalars).all(), "a figure is not finite")
+    rule(bool(np.isfinite(scalars).all()), "a figure is not finite")
     values, at, below = numbers("values"), numbers("at"), numbers("below")
     rule(bool(np.isfinite(np.concatenate([values, at, below])).all()), "a figure is not finite")
     rule(bool((at >= 0).all() and (below >= 0).all()), "a weight is negative")
@@ -162,7 +162,8 @@ def _column(row: dict[str, Any], path: str | Path) -> Column:
             len(set(names)) == len(names) == len(at) <= HELD, "a category stands there twice, or too many do"
         )
         rule(len(hashes) <= HASHES, "there are too many hashes")
-        return Categorical(*common, Categories(names, at, *scalars, hashes))
+        other, lacks = scalars
+        return Categorical(*common, Categories(names, at, other, lacks, hashes))
     if row["kind"] == "embedding":
         if not scalars:
             return Embedding(*common, None)

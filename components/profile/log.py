@@ -82,14 +82,13 @@ def read_log(store: Store, service: str) -> pa.Table:
         found.setdefault(_id(row, "id", name, number), {**row, **times})
     where = f"{store.uri}/{KIND}/{service}"
     rows = sorted(found.values(), key=lambda row: row["time"])
-    columns = dict.fromkeys(name for row in rows for name in row)
+    columns = dict.fromkeys([*("id", "time"), *(name for row in rows for name in row)])
+    types = {name: TIME if name in TIMES else RESERVED.get(name) for name in columns}
     try:
-        made = pa.table({name: _array(name, [row.get(name) for row in rows]) for name in columns})
+        made = {name: pa.array([row.get(name) for row in rows], types[name]) for name in columns}
     except pa.ArrowException as error:
         raise BadInput(f"a column holds values of two kinds: {error}", file=where) from error
-    return observations(
-        made if columns else pa.table({name: pa.array([], RESERVED[name]) for name in ("id", "time")}), where
-    )
+    return observations(pa.table(made), where)
 
 
 def events_as_observations(store: Store, service: str) -> pa.Table:
@@ -116,9 +115,9 @@ def events_as_observations(store: Store, service: str) -> pa.Table:
             found[key] = row
     for name, number, label in _lines(store, f"labels/{service}"):
         time = _time(label.get("time"), name, number)
-        row = found.get(_id(label, "request_id", name, number))
-        if row and (row["label_time"] is None or time > row["label_time"]):
-            row |= {"label": label["label"]["intent"], "label_time": time}
+        known = found.get(_id(label, "request_id", name, number))
+        if known and (known["label_time"] is None or time > known["label_time"]):
+            known |= {"label": label["label"]["intent"], "label_time": time}
     rows = sorted(found.values(), key=lambda row: row["time"])
     where = f"{store.uri}/events/{service}"
     try:
@@ -157,7 +156,3 @@ def _seconds(time: Any, number: int, column: str) -> float:
     if not isinstance(time, datetime) or time.tzinfo is None:
         raise BadInput("a time with its time zone is needed", file=KIND, row=number, column=column)
     return time.timestamp()
-
-
-def _array(name: str, values: list[Any]) -> pa.Array:
-    return pa.array(values, TIME if name in TIMES else None)
