@@ -14,6 +14,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,47 +23,71 @@ from adsmu.analyze.analyze import analyze_case
 from adsmu.analyze.case import Case
 from adsmu.analyze.diagnose import DIAGNOSES, prior, updated
 from adsmu.analyze.tests import TESTS
+from adsmu.files import read_json, write_json
 from adsmu.stratified_evaluate.intervals import clopper_pearson
 from benchmarks.monitoring.record import merge
 from benchmarks.monitoring.scenarios import SCENARIOS, Drawn, draw, sources
 
 SEEDS = 50
+RUN_ALL = 5
+"""Seeds below this are analyzed by every test as well."""
+ROWS = ("precision", "recall")
 BAR_ACCURACY, BAR_SHARE = 0.9, 0.5
 
 
-def one(drawn: Drawn, scenario: str, seed: int) -> dict[str, Any]:
-    """Analyzes one scenario until it is settled, then runs the tests that were left out."""
-    case = Case(drawn.reference, drawn.window, drawn.source.strategy, None, drawn.labels, seed)
-    began = time.process_time()
-    found = analyze_case(case)
-    seconds = time.process_time() - began
-    results = {test["name"]: test["result"] for test in found["tests"]}
+def everything(case: Case, results: dict[str, str]) -> str:
+    """What all tests together say, those that were left out run as well.
+
+    Args:
+        case: The case.
+        results: The results of the tests that were run.
+    """
     possible = [test for test in TESTS if test.possible(case)]
-    belief = prior(possible)
+    belief, results = prior(possible), dict(results)
     for test in possible:
         if test.name not in results and (test.needs is None or results.get(test.needs[0]) == test.needs[1]):
             results[test.name] = test.run(case).result
         if test.name in results:
             belief = updated(belief, test.name, results[test.name])
+    return DIAGNOSES[int(belief.argmax())]
+
+
+def one(drawn: Drawn, scenario: str, seed: int) -> dict[str, Any]:
+    """Analyzes one scenario until it is settled."""
+    case = Case(drawn.reference, drawn.window, drawn.source.strategy, None, drawn.labels, seed)
+    began = time.process_time()
+    found = analyze_case(case)
+    seconds = time.process_time() - began
+    new, told = {row for row, label in drawn.truth.items() if label == drawn.held}, set(found["rows"])
     return {
         "source": drawn.source.name,
         "scenario": scenario,
         "diagnosis": found["diagnosis"],
-        "run_all": DIAGNOSES[int(belief.argmax())],
+        "run_all": everything(case, {test["name"]: test["result"] for test in found["tests"]})
+        if seed < RUN_ALL
+        else None,
         "tests": found["stopped_after"],
         "available": found["tests_available"],
         "labels": found["labels_asked"],
         "seconds": seconds,
+        "precision": len(new & told) / len(told) if new and told else None,
+        "recall": len(new & told) / len(new) if new else None,
     }
 
 
-def bank(strength: float, seed: int) -> list[dict[str, Any]]:
-    """Analyzes every scenario of one seed."""
+def bank(seed: int, strength: float, kept: Path | None) -> list[dict[str, Any]]:
+    """Analyzes every scenario of one seed, unless it stands in the folder `kept` already."""
+    path = kept / f"{seed}.json" if kept else None
+    if path and path.exists():
+        rows: list[dict[str, Any]] = read_json(path)
+        return rows
     warnings.filterwarnings("ignore", module="sklearn")  # a model that has not quite converged is a model
     found = []
     for source in sources():
         found += [one(draw(source, name, seed, strength), name, seed) for name in SCENARIOS]
         found.append(one(draw(source, "poisoned", seed), "poisoned", seed))
+    if path:
+        write_json(found, path)
     return found
 
 
@@ -75,6 +100,12 @@ def rate(right: list[bool]) -> dict[str, Any]:
         "high": round(float(high), 4),
         "rows": len(right),
     }
+
+
+def mean(values: list[float | None]) -> float | None:
+    """The mean of those there are."""
+    there = [value for value in values if value is not None]
+    return round(float(np.mean(there)), 4) if there else None
 
 
 def summary(rows: list[dict[str, Any]], poisoned: list[dict[str, Any]]) -> dict[str, Any]:
@@ -100,8 +131,12 @@ def summary(rows: list[dict[str, Any]], poisoned: list[dict[str, Any]]) -> dict[
         "tests": round(float(np.mean([row["tests"] for row in rows])), 2),
         "available": round(float(np.mean([row["available"] for row in rows])), 2),
         "labels_asked": round(float(np.mean([row["labels"] for row in rows])), 1),
-        "run_all": rate([row["run_all"] == row["scenario"] for row in rows]),
-        "as_run_all": rate([row["run_all"] == row["diagnosis"] for row in rows]),
+        "run_all": rate([row["run_all"] == row["scenario"] for row in rows if row["run_all"]]),
+        "as_run_all": rate([row["run_all"] == row["diagnosis"] for row in rows if row["run_all"]]),
+        "new_class_rows": {
+            source: {name: mean([row[name] for row in rows if row["source"] == source]) for name in ROWS}
+            for source in dict.fromkeys(row["source"] for row in rows)
+        },
         "by": by,
         "tests_by": {
             name: round(float(np.mean([row["tests"] for row in rows if row["scenario"] == name])), 2)
@@ -126,6 +161,7 @@ def main() -> None:
     options.add_argument("--begin", type=int, default=0, help="the first seed")
     options.add_argument("--seeds", type=int, default=SEEDS)
     options.add_argument("--workers", type=int, default=1)
+    options.add_argument("--keep", type=Path, help="a folder that each seed is kept in, to go on from")
     options.add_argument("--print", action="store_true", help="print the figures, and record nothing")
     options.add_argument(
         "--strength", type=float, default=1.0, help="how strong what happens is, beside the bank's"
@@ -136,7 +172,9 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     seeds = range(given.begin, given.begin + given.seeds)
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as workers:
-        for seed, found in zip(seeds, workers.map(partial(bank, given.strength), seeds), strict=True):
+        for seed, found in zip(
+            seeds, workers.map(partial(bank, strength=given.strength, kept=given.keep), seeds), strict=True
+        ):
             rows += found
             log.info(
                 "seed %d: %d wrong of %d", seed, sum(r["diagnosis"] != r["scenario"] for r in rows), len(rows)

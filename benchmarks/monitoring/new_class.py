@@ -1,14 +1,13 @@
 """Images of a class that no model has seen: how well its rows are told from the others, class by class.
 
-Each class of a part of Fashion-MNIST is held out in turn: the reference is the training part without it, the window
-the whole test part. Beside the density ratio that `analyze` uses stand a model's lack of confidence and the distance
-to the nearest image. The ratio sees the whole window at once, the other two one row at a time.
+Each class of a part of Fashion-MNIST is held out in turn: the reference is the training part without it, the
+window the whole test part. Beside the density ratio that `analyze` uses stand a model's lack of confidence and the
+distance to the nearest image. The ratio sees the whole window at once, the other two one row at a time.
 """
 
 import argparse
 import json
 import logging
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -89,7 +88,7 @@ def rarer(reference: np.ndarray, window: np.ndarray, new: np.ndarray, share: flo
     """The mean AUROC where the new class is a smaller share of the window."""
     found = []
     for seed in range(SEEDS):
-        few = int(round(share / (1 - share) * (~new).sum()))
+        few = round(share / (1 - share) * int((~new).sum()))
         kept = np.random.default_rng(seed).permutation(np.flatnonzero(new))[:few]
         rows = np.sort(np.r_[np.flatnonzero(~new), kept])
         found.append(roc_auc_score(new[rows], scored(reference, window[rows])[0]))

@@ -12,6 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 
 from adsmu.strategy import Strategy
 from adsmu.strategy.schema import Cohort, Columns
@@ -230,8 +234,6 @@ def _design(frame: pd.DataFrame) -> np.ndarray:
 
 
 def _fit_bike(features, label):
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     model = HistGradientBoostingClassifier(max_iter=40, random_state=0).fit(_design(features), label)
     return (lambda rows: model.predict_proba(_design(rows))), model.classes_
 
@@ -262,7 +264,8 @@ LEAD_INS = ("hey there could you please tell me ", "um so i was wondering ", "he
 
 
 def _clinc() -> Source:
-    whole = json.load(gzip.open(DATA / "clinc150" / "clinc_data_full.json.gz"))
+    with gzip.open(DATA / "clinc150" / "clinc_data_full.json.gz") as file:
+        whole = json.load(file)
     rows = [row for part in ("train", "val", "test") for row in whole[part]]
     text = np.array([text for text, _ in rows], object)
     columns = Columns(features=("text",), text=("text",))
@@ -274,9 +277,6 @@ def _clinc() -> Source:
 
 
 def _fit_clinc(text, label):
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(text)
     model = LogisticRegression(C=20, max_iter=60).fit(words.transform(text), label)
     return (lambda rows: model.predict_proba(words.transform([r or "" for r in rows]))), model.classes_
@@ -317,9 +317,6 @@ def _fashion() -> Source:
 
 
 def _fit_fashion(images, label):
-    from sklearn.decomposition import PCA
-    from sklearn.linear_model import LogisticRegression
-
     axes = PCA(40, random_state=0).fit(images)
     scale = axes.transform(images).std()
     model = LogisticRegression(C=0.5, max_iter=100, tol=1e-2).fit(axes.transform(images) / scale, label)

@@ -10,7 +10,7 @@ from adsmu.analyze.case import Case
 from adsmu.analyze.diagnose import SETTLED
 from adsmu.analyze.labelled import margin
 from adsmu.analyze.losses import Change
-from adsmu.analyze.novelty import like
+from adsmu.analyze.novelty import cluster, like
 from adsmu.analyze.outcome import Outcome
 
 FREQUENT = 1.2
@@ -91,7 +91,7 @@ def _covariate(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
         f"inputs have changed (AUC {case.separation.auc:.2f}), and not for other frequencies of classes; "
         f"on the reference, weighted as the window is, the loss changes by {_bounds(lost)}"
     )
-    measured = outcomes.get("random_labels") or outcomes.get("cohort_labels")
+    measured = _measured(outcomes)
     if measured is not None:
         told += f"; measured on {measured.rows} labelled rows, by {_bounds(measured)}"
     if max(lost.high, measured.high if measured else -np.inf) <= margin(case):
@@ -139,20 +139,21 @@ def _label_shift(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
 
 def _new_class(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
     seeds, label = np.zeros(0, int), None
-    for name in ("cohort_labels", "random_labels", "cluster_labels"):
-        if name in outcomes and outcomes[name].result == "new":
-            seeds, label = outcomes[name].places, outcomes[name].where["label"]
-    rows = like(seeds, case.density, *case.points) if len(seeds) else outcomes["new_cluster"].places
-    named = f", {label}" if label else ""
-    reason = (
-        f"these {len(rows)} rows form one new class{named}: the reference holds nothing like them; label them"
+    for found in outcomes.values():
+        if found.result == "new":
+            seeds, label = found.places, found.where["label"]
+    rows = (
+        like(seeds, case.density, *case.points) if len(seeds) else cluster(case.density, case.points[1]).rows
     )
+    named = f", labelled {label!r} where asked" if label else ""
+    reason = f"these {len(rows)} rows form one new class{named}: the reference holds none of it; label them"
     return Recommendation("new_class", reason, {"form": "all", "parameters": {}}, {"label": label}, rows)
 
 
 def _concept(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
-    found = outcomes.get("cohort_labels") or outcomes["random_labels"]
-    reason = f"inputs are as they were, and the loss has risen by {_bounds(found)}: their meaning has changed"
+    found = _measured(outcomes)
+    risen = f" by {_bounds(found)}" if found else ""
+    reason = f"inputs are as they were, and the loss has risen{risen}: their meaning has changed"
     return Recommendation(
         "retrain", reason, {"form": "sliding", "parameters": {}}, {}, np.arange(len(case.window))
     )
@@ -181,6 +182,13 @@ def _poisoned(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
     )
     where = found.where | {"column": "label", "rule": "labels are what a person gives when asked again"}
     return Recommendation("mend_data", reason, None, where, found.places)
+
+
+def _measured(outcomes: Mapping[str, Outcome]) -> Outcome | None:
+    """What labels told of the loss: on most rows, if two tests did."""
+    told = [each for name, each in outcomes.items() if name in ("random_labels", "cohort_labels")]
+    known = [each for each in told if each.result in ("same", "worse", "one", "everywhere")]
+    return max(known, key=lambda each: each.rows) if known else None
 
 
 def _bounds(found: Change | Outcome) -> str:
