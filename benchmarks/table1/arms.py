@@ -6,28 +6,34 @@ adsmu_submodular. `adsmu` is the product's loop as shipped. All but `equal_twice
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from adsmu.data.catalog import Catalog
 from adsmu.data.columns import flatten
 from adsmu.data.strata import STRATA_SCHEMA
+from adsmu.stratified_evaluate.requests import requests
 from adsmu.synthesize.allocate import Allocation, equal, failing, find_allocation
 from adsmu.synthesize.fill import Generator, fill
 from adsmu.synthesize.greedy import lazy_greedy
 from adsmu.synthesize.rows import find_generator
-from adsmu.synthesize.select import Pool, Selection, find_selection, ngrams, random, submodular
+from adsmu.synthesize.select import MANY_VALUES, Pool, Selection, find_selection, ngrams, random, submodular
 from adsmu.train.settings import LEARNING_RATES
 from benchmarks.table1.bench import PLAIN, SHIPPED, Arm, Bench, Judged
 from benchmarks.table1.robust import train_group_dro, train_twice
 
 GROUP_OF_PLACEBO = 4  # strata that a random group has rows of
+ASKED = 0.5  # of the last round's rows, where real ones are asked for
+BAD_VALUES = 0.1  # of an open slot's values, where a catalog is spoilt
 READ_BY_MODELER = 30  # wrong rows a round
 STAGES = ((0.4, 0.004), (0.3, 0.003), (0.3, 0.002))  # shares of the epochs of one build, learning rates
 
 Rows = Callable[[Bench], pa.Table]
+Ask = Callable[[Bench, Judged, int], pa.Table]
 
 SHIPPED_SELECTION = find_selection(SHIPPED.selection)
 SHIPPED_GENERATOR = find_generator(SHIPPED.generator)
@@ -161,6 +167,8 @@ def loop(
     early: str | None = None,
     generator: Generator = fill,
     placebo: bool = False,
+    ask: Ask | None = None,
+    heed: bool = True,
 ) -> Arm:
     """An arm of rounds: rows for the strata, a training, a look at the development rows.
 
@@ -174,6 +182,8 @@ def loop(
         early: The mode of rounds before the last; None: `mode`.
         generator: Makes the pool.
         placebo: Random groups take the place of the strata.
+        ask: Chooses real rows that take the place of `ASKED` of the last round's.
+        heed: Whether values that the evaluation suspects are drawn no more.
     """
 
     def arm(bench: Bench) -> None:
@@ -185,6 +195,12 @@ def loop(
         for round in range(1, setting.rounds + 1):
             share = left // (setting.rounds + 1 - round)
             left -= share
+            if ask and round == setting.rounds:
+                real = ask(bench, judged, int(ASKED * share))
+                data = pa.concat_tables([data, real])
+                share -= len(real)
+            if not heed:
+                judged.content["suspects"] = []
             data = bench.synthesize(
                 data,
                 share,
@@ -204,10 +220,74 @@ def loop(
             if judged.content["verdict"] != "refine":
                 break
         told = judged.content["rounds"][-1]
-        bench.notes |= {"verdict": judged.content["verdict"]}
+        bench.notes |= {"verdict": judged.content["verdict"], "suspects": judged.content["suspects"]}
         bench.notes |= {name: told[name] for name in ("passed", "failed", "undecided", "given_up")}
 
     return arm
+
+
+def ask_by_requests(bench: Bench, judged: Judged, rows: int) -> pa.Table:
+    """Real rows of the strata that the evaluation asks for, one of each in the order of the requests.
+
+    Args:
+        bench: The arm.
+        judged: The last evaluation.
+        rows: How many, at most.
+    """
+    kept = bench.shared.kept
+    ids = np.array(kept["stratum_id"].to_pylist(), dtype=object)
+    waiting = [np.flatnonzero(ids == r["stratum_id"]).tolist() for r in requests(judged.content, len(ids))]
+    given: list[int] = []
+    while any(waiting) and len(given) < rows:
+        given += [places.pop(0) for places in waiting if places]
+    return kept.take(pa.array(given[:rows], pa.int64()))
+
+
+def ask_at_random(bench: Bench, judged: Judged, rows: int) -> pa.Table:
+    """As many real rows, whatever their shape. Args as `ask_by_requests`."""
+    kept = bench.shared.kept
+    asked = len(ask_by_requests(bench, judged, rows))
+    order = np.random.default_rng(bench.shared.cell.seed).permutation(len(kept))
+    return kept.take(pa.array(np.sort(order[:asked])))
+
+
+def with_bad_values(heed: bool) -> Arm:
+    """The product's loop with a catalog in which `BAD_VALUES` of each open slot's values are another slot's.
+
+    Args:
+        heed: As in `loop`.
+    """
+
+    def arm(bench: Bench) -> None:
+        bad = bad_values(bench.shared.catalog, bench.shared.cell.seed)
+        catalog = {
+            slot: [*values[len(bad.get(slot, ())) :], *bad.get(slot, ())]
+            for slot, values in bench.shared.catalog.items()
+        }
+        bench.shared = replace(bench.shared, catalog=catalog)
+        shipped(heed=heed)(bench)
+        planted = {(slot, value.casefold()) for slot, values in bad.items() for value in values}
+        named = {(entry["slot"], entry["value"]) for entry in bench.notes.pop("suspects")}
+        bench.notes |= {"planted": len(planted), "suspects": len(named), "found": len(planted & named)}
+
+    return arm
+
+
+def bad_values(catalog: Catalog, seed: int) -> dict[str, list[str]]:
+    """For each slot with many values, values of other slots that it lacks.
+
+    Args:
+        catalog: The user's values.
+        seed: Decides which.
+    """
+    dice = np.random.default_rng(seed)
+    bad = {}
+    for slot, values in sorted(catalog.items()):
+        others = sorted({v for other, texts in catalog.items() if other != slot for v in texts} - set(values))
+        wanted = min(int(BAD_VALUES * len(values)), len(others))
+        if len(values) >= MANY_VALUES and wanted:
+            bad[slot] = [others[place] for place in dice.choice(len(others), wanted, replace=False)]
+    return bad
 
 
 def random_groups(bench: Bench) -> tuple[pa.Table, pa.Table]:
@@ -361,6 +441,10 @@ ARMS: dict[str, Arm] = {
     "recipe_unweighted": recipe(weight_user=1.0, weight_synthetic=1.0),
     "recipe_unaveraged": recipe(average_last=0.0),
     "recipe_interpolated": recipe(interpolate=0.15),
+    "asked_by_requests": shipped(ask=ask_by_requests),
+    "asked_at_random": shipped(ask=ask_at_random),
+    "bad_values": with_bad_values(heed=True),
+    "bad_values_kept": with_bad_values(heed=False),
     "recipe_half": recipe(times=0.5),
     "recipe_three_quarters": recipe(times=0.75),
 }

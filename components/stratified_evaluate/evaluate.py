@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,7 +21,9 @@ from adsmu.stratified_evaluate.examples import add_examples
 from adsmu.stratified_evaluate.gate import Rule
 from adsmu.stratified_evaluate.predictions import predictions_table, read_predictions
 from adsmu.stratified_evaluate.report import render_report
+from adsmu.stratified_evaluate.suspects import suspects
 from adsmu.train.model import MODEL, load_model, read_model
+from adsmu.train.protocol import Predictor
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ def evaluate_files(
         "data": {"data": digest(data), "strata": digest(strata), "existing": digest(existing)},
     }
     add_examples(result["strata"], new, predicted, marks)
+    result["suspects"] = suspects(*_synthetic(new, predicted.tags, rows.filter(added), predictor), confidence)
     result["rounds"][-1]["seconds"] = time.perf_counter() - started
     page = render_report(result)
     with written_whole(predictions) as temporary:
@@ -155,6 +159,18 @@ def _measured(rows: pa.Table, strata: pa.Table, path: str | Path) -> pa.Table:
     held_out = pc.equal(rows["split"], "test")
     of_active = pc.and_(pc.is_in(stratum, active), pc.or_(held_out, pc.equal(rows["split"], "dev")))
     return rows.filter(pc.or_(of_active, pc.and_(pc.is_null(stratum), held_out)))
+
+
+def _synthetic(
+    measured: pa.Table, tags: list[list[str]], added: pa.Table, predictor: Predictor
+) -> tuple[pa.Table, list[list[str]]]:
+    """Synthetic development rows, the rows added in this round, and the tags predicted for both."""
+    development = np.flatnonzero(
+        pc.and_(pc.equal(measured["source"], "synthetic"), pc.equal(measured["split"], "dev"))
+    )
+    parts = [table.select(["tokens", "tags", "split"]) for table in (measured.take(development), added)]
+    told = predictor.predict(added["tokens"].to_pylist()).tags if len(added) else []
+    return pa.concat_tables(parts), [tags[row] for row in development.tolist()] + told
 
 
 def _held_out(path: str | Path) -> pa.Table:

@@ -9,6 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from adsmu.stratified_evaluate.gate import conditions
+from adsmu.stratified_evaluate.requests import requests
+from adsmu.stratified_evaluate.spans import marked
 
 VERDICT_WORDS = {"fail": "fails", "give_up": "given up", "undecided": "undecided", "pass": "passes"}
 HEADLINES = {
@@ -48,6 +50,8 @@ def render_report(evaluation: dict[str, Any]) -> str:
         if champion_passes
         else HEADLINES[evaluation["verdict"]],
         conditions=conditions(evaluation),
+        requests=requests(evaluation),
+        suspects=evaluation.get("suspects", []),
         strata=strata,
         shown=[stratum for stratum in strata if stratum["examples"]],
         intents=sorted(
@@ -83,29 +87,6 @@ def change(value: float | None) -> str:
     '+50.0'
     """
     return "\N{EN DASH}" if value is None else f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}")
-
-
-def marked(tokens: list[str], tags: list[str]) -> list[tuple[str, str | None]]:
-    """Cuts a row into spans, as conlleval reads its tags.
-
-    Args:
-        tokens: The row's tokens.
-        tags: Its BIO tags.
-
-    Returns:
-        Text and slot of each piece; the slot is None outside spans.
-
-    >>> marked(["play", "let", "it", "go"], ["O", "B-title", "I-title", "I-title"])
-    [('play', None), ('let it go', 'title')]
-    """
-    pieces: list[tuple[str, str | None]] = []
-    for token, tag in zip(tokens, tags, strict=True):
-        slot = None if tag == "O" else tag[2:]
-        if pieces and pieces[-1][1] == slot and not tag.startswith("B-"):
-            pieces[-1] = (f"{pieces[-1][0]} {token}", slot)
-        else:
-            pieces.append((token, slot))
-    return pieces
 
 
 def curve(rounds: list[dict[str, Any]], gate: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -96,7 +97,7 @@ def new_shapes(templates: pa.Table, existing: pa.Table, seed: int) -> pa.Table:
     strata = defaultdict(list)
     for stratum, carrier in zip(rows["stratum_id"].to_pylist(), carriers, strict=True):
         strata[stratum].append(carrier)
-    found = []
+    found: list[dict[str, Any]] = []
     for stratum in sorted(strata):
         made: dict[tuple[str, ...], Carrier] = {}
         for carrier in strata[stratum]:

@@ -182,7 +182,9 @@ def synthesize(
     ids = active["stratum_id"].to_pylist()
     side = "train" if round else "dev"
     values = divide(catalog, utterances, existing)
-    allowed, forbidden = (values.train, values.dev) if round else (values.dev, values.train)
+    allowed, forbidden = (
+        (_without(values.train, evaluation), values.dev) if round else (values.dev, values.train)
+    )
     templates = _templates(utterances, ids)
     user_train = utterances.filter(
         pc.and_(pc.is_null(utterances["round"]), pc.equal(utterances["split"], "train"))
@@ -236,6 +238,16 @@ def synthesize(
         closed=values.closed,
         left_out=left_out,
     )
+
+
+def _without(values: dict[str, list[str]], evaluation: dict[str, Any] | None) -> dict[str, list[str]]:
+    """Leaves out the values that the last evaluation suspects, unless a slot had none left."""
+    suspected = {(entry["slot"], entry["value"]) for entry in (evaluation or {}).get("suspects", [])}
+    left = {
+        slot: [text for text in texts if (slot, text.casefold()) not in suspected]
+        for slot, texts in values.items()
+    }
+    return {slot: left[slot] or texts for slot, texts in values.items()}
 
 
 def _templates(utterances: pa.Table, ids: list[str]) -> pa.Table:

@@ -228,3 +228,14 @@ def test_a_strata_table_without_an_active_stratum_is_refused(files):
     pq.write_table(strata("s1", status="set_aside"), files[1])
     with pytest.raises(BadInput, match="no stratum is active"):
         synthesize_files(*files)
+
+
+def test_a_value_that_the_last_evaluation_suspects_is_drawn_no_more():
+    evaluation = {key: [] for key in KEYS} | {"suspects": [{"slot": "title", "value": "blue moon"}]}
+    drawn = [folded(new_rows(run(rows_per_stratum=12, evaluation=e)))["title"] for e in (None, evaluation)]
+    assert "blue moon" in drawn[0] - drawn[1]
+
+
+def test_a_slot_keeps_its_values_when_all_are_suspected():
+    listed = [{"slot": "day", "value": value} for value in DAYS]
+    assert run(evaluation={key: [] for key in KEYS} | {"suspects": listed}).added["s2"] == 4
