@@ -132,7 +132,7 @@ def _bincounts(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndar
 def domain_classifier(case: Case) -> Outcome:
     """Whether a classifier tells the window from the reference, and still once classes are as frequent.
 
-    Where only the frequencies of classes have changed, giving each row of the reference the weight of its class
+    Where only the frequencies of classes have changed, weighting each row of the reference by its class
     (`shift.label_weights`) makes the two alike.
     """
     found, rows = case.separation, len(case.window)

@@ -81,14 +81,14 @@ def vectors(column: pa.ChunkedArray, name: str) -> np.ndarray:
         BadInput: Their lengths differ.
     """
     flat = column.combine_chunks()
-    lengths = np.unique(pc.list_value_length(flat).drop_null().to_numpy())
-    if len(lengths) > 1:
-        row = int(np.argmax(pc.list_value_length(flat).fill_null(lengths[0]).to_numpy() != lengths[0]))
-        raise BadInput("vectors of a column must be of one length", row=row + 1, column=name)
-    made = np.full((len(flat), int(lengths[0])), np.nan)
-    made[pc.is_valid(flat).to_numpy(zero_copy_only=False)] = (
-        pc.list_flatten(flat).to_numpy(zero_copy_only=False).reshape(-1, int(lengths[0]))
-    )
+    there = pc.is_valid(flat).to_numpy(zero_copy_only=False)
+    lengths = pc.list_value_length(flat).drop_null().to_numpy()
+    if (lengths != lengths[:1]).any():
+        row = np.flatnonzero(there)[np.argmax(lengths != lengths[0])]
+        raise BadInput("vectors of a column must be of one length", row=int(row) + 1, column=name)
+    length = int(lengths[0]) if len(lengths) else 0
+    made = np.full((len(flat), length), np.nan)
+    made[there] = pc.list_flatten(flat).to_numpy(zero_copy_only=False).reshape(-1, length)
     return made
 
 

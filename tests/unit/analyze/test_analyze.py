@@ -9,7 +9,8 @@ from adsmu.analyze.analyze import analyze, analyze_files
 from adsmu.errors import BadInput
 from adsmu.strategy import Strategy
 from adsmu.strategy.schema import Cohort, Columns
-from tests.unit.analyze.tables import CENTRES, STRATEGY, answers, reference, table, world
+
+from .tables import CENTRES, STRATEGY, answers, reference, table, world
 
 SEEDS = range(3)
 
@@ -114,10 +115,16 @@ def test_true_labels_of_a_batch_are_not_taken_for_altered_ones():
 
 def test_a_finding_that_blocks_is_a_diagnosis_of_quality():
     rows = world(1)
-    finding = {"level": "quality", "blocks": True, "column": "x", "text": "half the hours are missing", "value": 0.5}
+    finding = {
+        "level": "quality",
+        "blocks": True,
+        "column": "x",
+        "text": "hours are missing",
+        "value": 0.5,
+    }
     found = analyze(reference(), table(rows), STRATEGY, {"findings": [finding]}, answers(rows))
     assert found["diagnosis"] == "quality"
-    assert found["where"] == {"column": "x", "rule": "half the hours are missing"}
+    assert found["where"] == {"column": "x", "rule": "hours are missing"}
 
 
 def test_without_anyone_to_ask_nothing_is_claimed_that_labels_would_have_to_tell():
@@ -160,7 +167,11 @@ def test_files_come_further_with_the_labels_that_were_wanted(tmp_path):
     wanted = first["labels_wanted"]
     assert wanted
     labels = pa.table(
-        {"id": wanted, "label": answers(rows)(wanted), "label_time": table(rows)["time"].take([0] * len(wanted))}
+        {
+            "id": wanted,
+            "label": answers(rows)(wanted),
+            "label_time": table(rows)["time"].take([0] * len(wanted)),
+        }
     )
     pq.write_table(labels, tmp_path / "labels.parquet")
     second = analyze_files(*inputs, analysis=tmp_path / "analysis.json", labels=tmp_path / "labels.parquet")
