@@ -1,7 +1,7 @@
 """How well the model did, by the labels that came in: of all rows and of each cohort, with intervals."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
@@ -156,7 +156,8 @@ def measure(signal: Signal, rows: pa.Table, confidence: float) -> Mean:
     if signal.measure == "accuracy":
         return rate(pc.equal(rows["prediction"], rows["label"]).to_numpy(), weights, confidence)
     errors = pc.abs(pc.subtract(rows["prediction"], rows["label"])).to_numpy()
-    return clustered_mean(errors, weights, days(rows), confidence)
+    found = clustered_mean(errors, weights, days(rows), confidence)
+    return replace(found, low=max(found.low, 0.0)) if found.low is not None else found
 
 
 def days(rows: pa.Table) -> np.ndarray:

@@ -48,9 +48,8 @@ def render_report(findings: dict[str, Any], name: str) -> str:
         found=by_column(findings["findings"]),
         levels={level: sum(each["level"] == level for each in findings["findings"]) for level in LEVELS},
         overall=[each for each in measured if each["cohort"] is None],
-        cohorts=sorted(
-            (each for each in measured if each["cohort"] is not None), key=lambda each: each["value"]
-        ),
+        cohorts=worst_first([each for each in measured if each["cohort"] is not None]),
+        longest={name: longest(measured, name) for name in {each["signal"] for each in measured}},
         drifts=[
             (compared["name"], *drift_table(figures, compared["name"]))
             for compared in findings["reference"]["compared"]
@@ -91,6 +90,26 @@ def headline(findings: dict[str, Any]) -> tuple[str, str]:
     if count:
         return f"{count} finding{'s' if count > 1 else ''}, none that calls a person", "undecided"
     return "Nothing was found", "pass"
+
+
+def worst_first(figures: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Figures of cohorts, signal by signal: what is beyond its threshold, then low shares and high errors."""
+    return sorted(
+        figures,
+        key=lambda each: (
+            not each["beyond"],
+            each["signal"],
+            each["value"] if each["signal"] in SHARES else -each["value"],
+        ),
+    )
+
+
+def longest(figures: Sequence[dict[str, Any]], signal: str) -> float:
+    """What the whole width of a bar stands for: 1 of shares, else the highest figure or threshold and some."""
+    if signal in SHARES:
+        return 1.0
+    of = [each for each in figures if each["signal"] == signal]
+    return max([abs(each[name]) for each in of for name in ("value", "threshold")], default=1.0) * 1.25 or 1.0
 
 
 def drift_table(
