@@ -55,7 +55,7 @@ def _signals(value: Any, task: str, path: str | Path) -> dict[str, Any]:
         }
     if not isinstance(value, dict):
         raise BadInput("must be a mapping", file=path, column="signals")
-    return {name: _signal(name, said or {}, task, path) for name, said in value.items()}
+    return {name: _signal(name, {} if said is None else said, task, path) for name, said in value.items()}
 
 
 def _signal(name: str, said: Any, task: str, path: str | Path) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def _signal(name: str, said: Any, task: str, path: str | Path) -> dict[str, Any]
     measure = said.get("measure", name)
     if any(str(word).lower() in P_VALUES for word in (name, measure, *said)):
         raise BadInput(P_VALUE_RULE, file=path, column=place)
-    if measure not in MEASURES:
+    if not isinstance(measure, str) or measure not in MEASURES:
         rule = f"{measure!r} is no measure{nearest(str(measure), MEASURES)}"
         raise BadInput(rule, file=path, column=f"{place}.measure")
     known = MEASURES[measure]

@@ -4,10 +4,11 @@ import json
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -18,6 +19,7 @@ from adsmu.strategy.difference import Change, difference
 from adsmu.strategy.rule import holds, names
 from adsmu.strategy.times import length, shown
 
+KEYS = ["kind", "measure", "threshold", "columns", "any", "not", "low", "values", "every", "x"]
 EXAMPLE = Path(__file__).parents[3] / "examples" / "strategy.yaml"
 
 
@@ -164,6 +166,45 @@ def test_a_rule_inside_too_many_others_is_refused(tmp_path: Path) -> None:
 
 def test_a_key_that_stands_twice_is_refused_with_its_row(tmp_path: Path) -> None:
     assert refusal(tmp_path, "name: x\nname: y").row == 2
+
+
+def test_a_signal_is_not_switched_off_by_a_word_that_means_nothing(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "name: x\nsignals: {psi: false}").column == "signals.psi"
+
+
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just("7d")),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(KEYS), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def places(value: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Where in a strategy something can be written."""
+    inside = (
+        [each for key in value for each in places(value[key], (*path, key))]
+        if isinstance(value, dict)
+        else []
+    )
+    return [*([path] if path else []), *inside]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_is_written_is_taken_or_refused_in_one_line(tmp_path: Path, data: st.DataObject) -> None:
+    value = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
+    place = data.draw(st.sampled_from(places(value)))
+    inside = value
+    for key in place[:-1]:
+        inside = inside[key]
+    inside[place[-1]] = data.draw(ANYTHING)
+    path = write(tmp_path / "strategy.yaml", yaml.safe_dump(value, allow_unicode=True))
+    try:
+        assert read_strategy(path).digest.startswith("sha256:")
+    except BadInput as refused:
+        assert "\n" not in str(refused)
 
 
 RULES = st.recursive(
