@@ -181,6 +181,16 @@ COMPARISONS = {
     "loop_vs_one_build_unseen_shapes": Comparison("adsmu", "recipe", "unseen_shapes"),
     "loop_vs_one_build_unseen_values": Comparison("adsmu", "recipe", "unseen_values"),
     "paper_loop_vs_equal": Comparison("adsmu_paper", "equal"),
+    "recipe_vs_equal_existing": Comparison("recipe", "equal", "existing"),
+    "loop_vs_one_build_flips": Comparison("adsmu", "recipe", "negative_flips", less_is_better=True),
+    "new_shapes": Comparison("recipe", "recipe_known_shapes"),
+    "new_shapes_on_unseen_shapes": Comparison("recipe", "recipe_known_shapes", "unseen_shapes"),
+    "asking_vs_not": Comparison("asked_by_requests", "adsmu"),
+    "asking_vs_random": Comparison("asked_by_requests", "asked_at_random"),
+    "asking_vs_random_unseen_shapes": Comparison("asked_by_requests", "asked_at_random", "unseen_shapes"),
+    "setting_bad_values_aside": Comparison("bad_values", "bad_values_kept"),
+    "ceiling_vs_equal": Comparison("real", "equal"),
+    "ceiling_vs_equal_unseen_shapes": Comparison("real", "equal", "unseen_shapes"),
 }
 """The first seven are the ones that the bars name."""
 NAMED = ("adsmu", "naive", "equal", "recipe", "reseeded", "placebo")  # the arms of these seven
