@@ -1,10 +1,10 @@
 """Whether following an analysis beats refitting on whatever is at hand, on intents of CLINC150.
 
-Both arms may have as many labels of the window. The naive one spends them on rows chosen at random and refits on
-all it has, as a cron job does. The other spends what the analysis asks for, the rest on the rows that it points
-to, and does what it recommends. Both are measured on rows of the window whose labels neither used; where inputs
-or labels of the window are damaged, on the same rows undamaged. Harm to one cohort is left out: the texts do not
-tell the cohort, so no refit could learn it.
+Both arms may have as many labels of the window. The naive one spends them on rows chosen at random and refits
+on all it has, as a cron job does. The other spends what the analysis asks for, the rest on the rows that it
+points to, and does what it recommends. Both are measured on rows of the window whose labels neither used;
+where inputs or labels of the window are damaged, on the same rows undamaged. Harm to one cohort is left out: the
+texts do not tell the cohort, so no refit could learn it.
 """
 
 import argparse

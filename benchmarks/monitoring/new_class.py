@@ -1,8 +1,8 @@
 """Images of a class that no model has seen: how well its rows are told from the others, class by class.
 
 Each class of a part of Fashion-MNIST is held out in turn: the reference is the training part without it, the
-window the whole test part. Beside the density ratio that `analyze` uses stand a model's lack of confidence and the
-distance to the nearest image. The ratio sees the whole window at once, the other two one row at a time.
+window the whole test part. Beside the density ratio that `analyze` uses stand a model's lack of confidence
+and the distance to the nearest image. The ratio sees the whole window at once, the other two one row at a time.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def images() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def scored(reference: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The density ratio about each row of the window, and the places of the cluster."""
+    """The density ratio about each row of the window, and the rows of the cluster."""
     tables = (
         pa.table({"image": pa.FixedSizeListArray.from_arrays(x.ravel(), 784)}) for x in (reference, window)
     )
@@ -52,8 +52,8 @@ def held_out(name: int) -> dict[str, Any]:
         name: The class.
 
     Returns:
-        AUROC of each score, that of the ratio with an interval over resampled rows and at smaller shares of the
-        new class; precision and recall of the cluster.
+        AUROC of each score, that of the ratio with an interval over resampled rows, and at smaller shares of
+        the new class; precision and recall of the cluster.
     """
     train, labels, window, truth = images()
     reference, known = train[labels != name], labels[labels != name]

@@ -27,6 +27,9 @@ NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 Features = Any
 """A data frame, an array of texts, or an array of images: what a model of the data set takes."""
 
+Model = tuple[Callable[[Features], np.ndarray], np.ndarray]
+"""A function from features to the probability of each class, and the classes."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -38,7 +41,7 @@ class Source:
         label: The class of each row.
         sizes: Rows to train on, of the reference, and of the window.
         classes: How many classes a seed chooses; 0: all.
-        fit: Trains a model: gives a function from features to class probabilities, and the classes.
+        fit: Trains a model on features and labels.
         columns: Features as columns of observations.
         damage: Breaks the quality of a window in one of several ways.
         change: Changes the inputs of a window, not what they mean; gives features and which rows to prefer.
@@ -50,7 +53,7 @@ class Source:
     label: np.ndarray
     sizes: tuple[int, int, int]
     classes: int
-    fit: Callable[[Features, np.ndarray], tuple[Callable[[Features], np.ndarray], np.ndarray]]
+    fit: Callable[[Features, np.ndarray], Model]
     columns: Callable[[Features], dict[str, Any]]
     damage: Callable[[Features, np.random.Generator], Features]
     change: Callable[[Features, np.random.Generator], tuple[Features, np.ndarray]]
@@ -172,7 +175,15 @@ def _take(features: Features, rows: np.ndarray) -> Features:
     )
 
 
-def _observed(source, features, channel, predict, classes, label, prefix) -> pa.Table:
+def _observed(
+    source: Source,
+    features: Features,
+    channel: np.ndarray,
+    predict: Callable[[Features], np.ndarray],
+    classes: np.ndarray,
+    label: np.ndarray | None,
+    prefix: str,
+) -> pa.Table:
     chance = predict(features)
     size = len(chance)
     return pa.table(
@@ -188,10 +199,11 @@ def _observed(source, features, channel, predict, classes, label, prefix) -> pa.
     )
 
 
-_MODELS: dict[tuple[str, int], Any] = {}
+_MODELS: dict[tuple[str, int], Model] = {}
+"""Models that were trained, by data set and rows: most scenarios of a seed share one."""
 
 
-def _model(source: Source, rows: tuple[int, ...]):
+def _model(source: Source, rows: tuple[int, ...]) -> Model:
     key = source.name, hash(rows)
     if key not in _MODELS:
         if len(_MODELS) > 8:
@@ -221,7 +233,7 @@ def _bike() -> Source:
     columns = Columns(features=tuple(features.columns))
     return Source(
         "bike", features, names, (3000, 1200, 600), 0, _fit_bike,
-        lambda f: {name: f[name].to_numpy() if f[name].dtype != object else pa.array(f[name], pa.string(), from_pandas=True) for name in f},
+        lambda rows: dict(zip(rows, pa.Table.from_pandas(rows, preserve_index=False).columns, strict=True)),
         _damage_bike, _change_bike, Strategy("bike", columns, cohorts={"season": Cohort("season")}),
     )  # fmt: skip
 
@@ -233,12 +245,12 @@ def _design(frame: pd.DataFrame) -> np.ndarray:
     return coded.to_numpy(float)
 
 
-def _fit_bike(features, label):
+def _fit_bike(features: pd.DataFrame, label: np.ndarray) -> Model:
     model = HistGradientBoostingClassifier(max_iter=40, random_state=0).fit(_design(features), label)
     return (lambda rows: model.predict_proba(_design(rows))), model.classes_
 
 
-def _damage_bike(frame, rng):
+def _damage_bike(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     frame, hit = frame.copy(), rng.random(len(frame)) < rng.uniform(0.1, 1.0)
     kind = rng.integers(4)
     if kind == 0:
@@ -252,7 +264,7 @@ def _damage_bike(frame, rng):
     return frame
 
 
-def _change_bike(frame, rng):
+def _change_bike(frame: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
     name = rng.choice(["temp", "hum", "hr"])
     z = (frame[name] - frame[name].mean()) / frame[name].std()
     return frame, np.exp(rng.choice([-2.0, 2.0]) * z.to_numpy())
@@ -276,13 +288,13 @@ def _clinc() -> Source:
     )  # fmt: skip
 
 
-def _fit_clinc(text, label):
+def _fit_clinc(text: np.ndarray, label: np.ndarray) -> Model:
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(text)
     model = LogisticRegression(C=20, max_iter=60).fit(words.transform(text), label)
     return (lambda rows: model.predict_proba(words.transform([r or "" for r in rows]))), model.classes_
 
 
-def _damage_clinc(text, rng):
+def _damage_clinc(text: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     hit = np.flatnonzero(rng.random(len(text)) < rng.uniform(0.05, 0.5))
     made, kind = text.copy(), rng.integers(3)
     for row in hit:
@@ -290,7 +302,7 @@ def _damage_clinc(text, rng):
     return made
 
 
-def _change_clinc(text, rng):
+def _change_clinc(text: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     if rng.random() < 0.5:
         lead = rng.choice(LEAD_INS)
         hit = rng.random(len(text)) < rng.uniform(0.4, 0.9)
@@ -312,18 +324,19 @@ def _fashion() -> Source:
     return Source(
         "fashion_mnist", images, label, (1300, 1000, 600), 0, _fit_fashion,
         lambda f: {"image": pa.FixedSizeListArray.from_arrays(f.ravel().astype(np.float32), 784)},
-        _damage_fashion, _change_fashion, Strategy("fashion_mnist", columns, cohorts={"channel": Cohort("channel")}),
+        _damage_fashion, _change_fashion,
+        Strategy("fashion_mnist", columns, cohorts={"channel": Cohort("channel")}),
     )  # fmt: skip
 
 
-def _fit_fashion(images, label):
+def _fit_fashion(images: np.ndarray, label: np.ndarray) -> Model:
     axes = PCA(40, random_state=0).fit(images)
     scale = axes.transform(images).std()
     model = LogisticRegression(C=0.5, max_iter=100, tol=1e-2).fit(axes.transform(images) / scale, label)
     return (lambda rows: model.predict_proba(axes.transform(np.nan_to_num(rows)) / scale)), model.classes_
 
 
-def _damage_fashion(images, rng):
+def _damage_fashion(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     hit, made = rng.random(len(images)) < rng.uniform(0.05, 0.6), images.copy()
     kind = rng.integers(3)
     if kind == 0:
@@ -335,7 +348,7 @@ def _damage_fashion(images, rng):
     return made
 
 
-def _change_fashion(images, rng):
+def _change_fashion(images: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     square = images.reshape(-1, 28, 28)
     kind = rng.integers(3)
     if kind == 0:

@@ -140,10 +140,11 @@ def test_numbers_are_analyzed_by_the_error_that_they_have():
 
     def made(rows, slope, prefix):
         x = rng.normal(size=rows)
-        window = table(world(0, rows), labelled=True, prefix=prefix).select(["id", "time", "place"])
-        return window.append_column("x", pa.array(x)).append_column("prediction", pa.array(2 * x)).append_column(
-            "label", pa.array(slope * x + rng.normal(size=rows))
-        )  # fmt: skip
+        made = table(world(0, rows), labelled=True, prefix=prefix).select(["id", "time", "place"])
+        columns = {"x": x, "prediction": 2 * x, "label": slope * x + rng.normal(size=rows)}
+        for name, values in columns.items():
+            made = made.append_column(name, pa.array(values))
+        return made
 
     strategy = Strategy("numbers", Columns("regression", features=("x",)), cohorts={"place": Cohort("place")})
     old = made(800, 2.0, "r")
