@@ -35,6 +35,8 @@ from benchmarks.monitoring.record import merge
 PEERS = Path(__file__).parent / "peers"
 COMMAND = "python -m benchmarks.monitoring.drift --peers FOLDER"
 NUMERIC, CATEGORICAL, BINS = 15, 5, 10
+QUIET = os.environ | {"NML_DISABLE_USAGE_LOGGING": "1", "DO_NOT_TRACK": "1"}
+"""Peers report their use to their makers unless told otherwise."""
 log = logging.getLogger(__name__)
 
 
@@ -86,7 +88,7 @@ def ours(folder: Path) -> dict[str, Any]:
 def peer(folder: Path, python: Path, script: str) -> dict[str, Any]:
     """Runs a peer's script in its environment."""
     command = [python, PEERS / script, folder]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=QUIET, text=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -27,17 +27,18 @@ from benchmarks.measure import peak_memory_of
 from benchmarks.monitoring.peers.measure import timed
 from benchmarks.monitoring.record import merge
 
+COMMAND = "python -m benchmarks.monitoring.mmd --peers FOLDER"
 ROWS, DIMENSIONS, PERMUTATIONS = 5_000, 384, 100
 PEER = Path(__file__).parent / "peers" / "alibi_mmd.py"
 log = logging.getLogger(__name__)
 
 
-def samples(moved: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def samples(count: int, moved: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Two samples of correlated vectors, a share of the second moved."""
     random = np.random.default_rng(seed)
     mix = random.normal(0, 1, (DIMENSIONS, DIMENSIONS)) * np.linspace(1, 0.05, DIMENSIONS)[:, None]
-    reference, current = (random.normal(0, 1, (ROWS, DIMENSIONS)) @ mix for _ in range(2))
-    some = random.random(ROWS) < moved
+    reference, current = (random.normal(0, 1, (count, DIMENSIONS)) @ mix for _ in range(2))
+    some = random.random(count) < moved
     current[some] += 2 * random.normal(0, 1, DIMENSIONS) @ mix
     return reference.astype(np.float32), current.astype(np.float32)
 
@@ -64,7 +65,7 @@ def ours(file: Path) -> dict[str, Any]:
 def theirs(python: Path, file: Path) -> dict[str, Any]:
     """Runs alibi-detect in its environment."""
     command = [python, PEER, file, str(PERMUTATIONS)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -73,13 +74,14 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--peers", type=Path, required=True)
+    options.add_argument("--rows", type=int, default=ROWS)
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
     load, held = os.getloadavg()[0], []
     with tempfile.TemporaryDirectory() as place:
         file = Path(place, "samples.npz")
-        reference, current = samples(moved=0.1)
+        reference, current = samples(given.rows, moved=0.1)
         np.savez(file, reference=reference, current=current)
         for _ in range(given.rounds):
             _, peak, mine = peak_memory_of(ours, file)
@@ -89,8 +91,8 @@ def main() -> None:
     first = held[0]
     figures = {
         "date": datetime.date.today().isoformat(),
-        "command": f"python -m benchmarks.monitoring.mmd --peers FOLDER --rounds {given.rounds}",
-        "n": [ROWS, ROWS, DIMENSIONS],
+        "command": f"{COMMAND} --rows {given.rows} --rounds {given.rounds}",
+        "n": [given.rows, given.rows, DIMENSIONS],
         "permutations": PERMUTATIONS,
         "load_before_and_after": [round(load, 1), round(os.getloadavg()[0], 1)],
         "value": float(np.median([other["seconds"] / mine["seconds"] for mine, other in held])),
