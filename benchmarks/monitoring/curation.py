@@ -15,8 +15,8 @@ from adsmu.strategy import Columns
 from benchmarks.monitoring.record import merge
 from benchmarks.monitoring.scenarios import DATA
 
-INTENTS = 50
-FIRST, STEP, STEPS = 100, 50, 6
+INTENTS = 30
+FIRST, STEP, STEPS = 60, 30, 5
 SEEDS = 10
 CONFIDENCE = 0.95
 HALF_LIFE = 10
