@@ -1,9 +1,11 @@
 """adsmu: automated model updates for Kubeflow, gated stratum by stratum.
 
-The package root offers the five components under the names that Kubeflow users expect. Importing it is
-cheap: kfp is loaded when a component is first asked for.
+The package root offers the components under the names that Kubeflow users expect: those that update a
+model, and those that watch one and decide when. Importing it is cheap: kfp is loaded when a component is
+first asked for.
 
     from adsmu import StratifyOp, SynthesizeOp, TrainOp, StratifiedEvaluateOp, CanaryDeployOp
+    from adsmu import ProfileOp, MonitorOp, AnalyzeOp, DecideOp, FormDatasetOp, CurateOp
 """
 
 from importlib import import_module
@@ -18,11 +20,25 @@ _COMPONENTS = {
     "StratifiedEvaluateOp": "stratified_evaluate",
     "CanaryDeployOp": "canary_deploy",
     "CanaryFinaliseOp": "canary_finalise",
+    "ProfileOp": "profile",
+    "MonitorOp": "monitor",
+    "AnalyzeOp": "analyze",
+    "DecideOp": "decide",
+    "FormDatasetOp": "form_dataset",
+    "CurateOp": "curate",
+    "SignOffOp": "sign_off",
 }
 
 __all__ = [
+    "AnalyzeOp",
     "CanaryDeployOp",
     "CanaryFinaliseOp",
+    "CurateOp",
+    "DecideOp",
+    "FormDatasetOp",
+    "MonitorOp",
+    "ProfileOp",
+    "SignOffOp",
     "StratifiedEvaluateOp",
     "StratifyOp",
     "SynthesizeOp",

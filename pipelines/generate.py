@@ -10,7 +10,21 @@ from adsmu.errors import BadInput
 from adsmu.pipelines import manifests, recursion
 from adsmu.pipelines.update import pipeline as update
 
-STEPS = ("stratify", "synthesize", "train", "stratified_evaluate", "canary_deploy", "canary_finalise")
+STEPS = (
+    "stratify",
+    "synthesize",
+    "train",
+    "stratified_evaluate",
+    "canary_deploy",
+    "canary_finalise",
+    "profile",
+    "monitor",
+    "analyze",
+    "decide",
+    "form_dataset",
+    "curate",
+    "sign_off",
+)
 UNROLLED_ROUNDS = 3
 BEGIN, END = "<!-- begin generated: inputs and outputs -->", "<!-- end generated -->"
 TYPES = {

@@ -82,7 +82,13 @@ def test_every_component_loads_from_its_file_into_another_pipeline():
 
     @dsl.pipeline
     def other(
-        user: Input[Dataset], test: Input[Dataset], existing: Input[Dataset], catalog: Input[Artifact]
+        user: Input[Dataset],
+        test: Input[Dataset],
+        existing: Input[Dataset],
+        catalog: Input[Artifact],
+        seen: Input[Dataset],
+        strategy: Input[Artifact],
+        evaluation_set: Input[Dataset],
     ) -> str:
         strata = ops["stratify"](user=user, test=test)
         rows = ops["synthesize"](
@@ -99,8 +105,24 @@ def test_every_component_loads_from_its_file_into_another_pipeline():
             existing=existing,
         )
         ops["canary_finalise"]()
+        profiled = ops["profile"](observations=seen)
+        looked = ops["monitor"](
+            observations=seen,
+            profile=profiled.outputs["profile"],
+            strategy=strategy,
+            begin="2026-01-01",
+            end="2026-01-08",
+        )
+        found = looked.outputs["findings"]
+        analyzed = ops["analyze"](reference=seen, window=seen, strategy=strategy, findings=found)
+        analysis = analyzed.outputs["analysis"]
+        decided = ops["decide"](findings=found, strategy=strategy, analysis=analysis, store="decisions")
+        ops["form_dataset"](observations=seen, strategy=strategy, decision=decided.outputs["decision"])
+        ops["curate"](observations=seen, strategy=strategy, way="uncertainty", budget=10)
+        model = trained.outputs["model"]
+        ops["sign_off"](model=model, champion=model, evaluation_set=evaluation_set)
         return ops["canary_deploy"](
-            model=trained.outputs["model"],
+            model=model,
             evaluation=measured.outputs["evaluation"],
             verdict=measured.outputs["verdict"],
         ).outputs["outcome"]
