@@ -3,8 +3,8 @@
 Both arms may have as many labels of the window. The naive one spends them on rows chosen at random and refits
 on all it has, as a cron job does. The other spends what the analysis asks for, the rest on the rows that it
 points to, and does what it recommends. Both are measured on rows of the window whose labels neither used;
-where inputs or labels of the window are damaged, on the same rows undamaged. Harm to one cohort is left out: the
-texts do not tell the cohort, so no refit could learn it.
+where inputs or labels of the window are damaged, on the same rows undamaged. Harm to one cohort is left out:
+the texts do not tell the cohort, so no refit could learn it.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from benchmarks.monitoring.scenarios import Drawn, draw, sources
 
 SEEDS = 10
 LABELS = 250
-SCENARIOS = ("none", "quality", "covariate", "label_shift", "new_class", "concept", "poisoned")
+SCENARIOS = ("label_shift", "new_class", "concept", "poisoned", "quality", "covariate", "none")
 
 
 def spent(asked: Sequence[int], pointed: Sequence[int], rows: int) -> np.ndarray:
@@ -118,8 +118,13 @@ def main() -> None:
     for name in SCENARIOS:
         found[name] = paired([one(name, seed) for seed in range(given.begin, given.begin + given.seeds)])
         logging.getLogger(__name__).info("%s %s", name, json.dumps(found[name]))
-    if not given.print:
-        merge({"advice": found | {"seeds": given.seeds, "command": "python -m benchmarks.monitoring.advice"}})
+        if not given.print:
+            merge(
+                {
+                    "advice": found
+                    | {"seeds": given.seeds, "command": "python -m benchmarks.monitoring.advice"}
+                }
+            )
 
 
 if __name__ == "__main__":

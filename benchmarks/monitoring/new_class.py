@@ -2,7 +2,7 @@
 
 Each class of a part of Fashion-MNIST is held out in turn: the reference is the training part without it, the
 window the whole test part. Beside the density ratio that `analyze` uses stand a model's lack of confidence
-and the distance to the nearest image. The ratio sees the whole window at once, the other two one row at a time.
+and the distance to the nearest image. The ratio sees the whole window at once, the other two a row at a time.
 """
 
 import argparse

@@ -289,8 +289,8 @@ def _clinc() -> Source:
 
 
 def _fit_clinc(text: np.ndarray, label: np.ndarray) -> Model:
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(text)
-    model = LogisticRegression(C=20, max_iter=60).fit(words.transform(text), label)
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit([row or "" for row in text])
+    model = LogisticRegression(C=20, max_iter=60).fit(words.transform([row or "" for row in text]), label)
     return (lambda rows: model.predict_proba(words.transform([r or "" for r in rows]))), model.classes_
 
 

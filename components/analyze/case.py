@@ -151,8 +151,8 @@ class Case:
             return _objects([None] * len(rows))
         answers = _objects(list(self._ask(self.window["id"].take(pa.array(rows)).to_pylist())))
         self.asked += rows.tolist()
-        self.wanted += rows[np.equal(answers, None)].tolist()
-        self._known[rows] = np.where(np.equal(answers, None), self._known[rows], answers)
+        self.wanted += rows[~present(answers)].tolist()
+        self._known[rows] = np.where(present(answers), answers, self._known[rows])
         return answers
 
     def labelled(self, among: np.ndarray, wanted: int) -> np.ndarray:
@@ -172,10 +172,10 @@ class Case:
         if self.can_ask:
             order = np.random.default_rng(self.seed).exponential(size=len(self.window)) / self.weight[1]
             places = np.sort(places[np.argsort(order[places], kind="stable")][:wanted])
-            missing = places[np.equal(self._known[places], None)]
+            missing = places[~present(self._known[places])]
             if len(missing):
                 self.ask(missing)
-        return places[~np.equal(self._known[places], None)]
+        return places[present(self._known[places])]
 
     def known(self, rows: np.ndarray) -> np.ndarray:
         """The labels of rows of the window."""
@@ -226,6 +226,11 @@ def belongs(table: pa.Table, cohort: Cohort) -> np.ndarray:
     low = -np.inf if cohort.low is None else cohort.low
     high = np.inf if cohort.high is None else cohort.high
     return (number >= low) & (number < high)
+
+
+def present(values: np.ndarray) -> np.ndarray:
+    """Tells which of some objects are not None."""
+    return np.array([value is not None for value in values.tolist()], bool)
 
 
 def _sampled(table: pa.Table, seed: int) -> pa.Table:

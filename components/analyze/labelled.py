@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from adsmu.analyze.case import Case
+from adsmu.analyze.case import Case, present
 from adsmu.analyze.losses import change
 from adsmu.analyze.novelty import cluster
 from adsmu.analyze.outcome import UNKNOWN, Outcome
@@ -85,12 +85,12 @@ def cohort_labels(case: Case) -> Outcome:
 
 def label_audit(case: Case) -> Outcome:
     """Whether the labels that contradict the model most surely are given again by someone who is asked."""
-    rows = np.flatnonzero(~np.equal(case.supplied, None))
+    rows = np.flatnonzero(present(case.supplied))
     rows = rows[case.supplied[rows] != case.window_prediction[rows]]
     score = case.window["score"].to_numpy()
     chosen = np.sort(rows[np.argsort(-score[rows], kind="stable")][:AUDIT_LABELS])
     answers = case.ask(chosen)
-    given = ~np.equal(answers, None)
+    given = present(answers)
     if given.sum() < ENOUGH * len(chosen):
         return _too_few(chosen[given])
     altered = chosen[given & (answers != case.supplied[chosen])]

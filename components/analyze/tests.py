@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from adsmu.analyze import inputs, labelled
-from adsmu.analyze.case import Case
+from adsmu.analyze.case import Case, present
 from adsmu.analyze.outcome import Outcome
 
 
@@ -32,7 +30,7 @@ class Test:
 
 
 def _supplied(case: Case) -> bool:
-    return case.classes and _scored(case) and int((~np.equal(case.supplied, None)).sum()) >= labelled.LABELS
+    return case.classes and _scored(case) and int(present(case.supplied).sum()) >= labelled.LABELS
 
 
 def _scored(case: Case) -> bool:
@@ -40,7 +38,7 @@ def _scored(case: Case) -> bool:
 
 
 def _labels(case: Case) -> bool:
-    return case.can_ask or int((~np.equal(case.supplied, None)).sum()) >= labelled.LABELS // 2
+    return case.can_ask or int(present(case.supplied).sum()) >= labelled.LABELS // 2
 
 
 TESTS = (
