@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -155,7 +155,11 @@ def _drift(given: Given, strategy: Strategy, compared: Sequence[Compared]) -> li
         figures = drifts(signals, each.name, each.profile, given.profile, watched)
         if each is compared[0]:
             figures = with_kinds(figures, series, each.profile, each.name, watched, signals)
-        found += figures
+        # A projection stands in profiles only: its rows are looked up by time.
+        found += [
+            replace(each, conditions=()) if each.column in strategy.columns.projections else each
+            for each in figures
+        ]
     return found
 
 

@@ -105,7 +105,7 @@ def worst_first(figures: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def longest(figures: Sequence[dict[str, Any]], signal: str) -> float:
-    """What the whole width of a bar stands for: 1 of shares, else the highest figure or threshold and some."""
+    """What the width of a bar stands for: 1 of shares, else more than the highest figure or threshold."""
     if signal in SHARES:
         return 1.0
     of = [each for each in figures if each["signal"] == signal]

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,17 +16,17 @@ from sklearn.linear_model import SGDClassifier
 
 from adsmu.errors import BadInput
 from adsmu.monitor.drifts import debug_figure
-from adsmu.monitor.findings import Window
+from adsmu.monitor.findings import Window, drill_down
 from adsmu.monitor.history import Earlier
 from adsmu.profile.observations import observations
 from adsmu.profile.profiles import profile
-from adsmu.strategy import Reference, Signal, read_strategy
+from adsmu.strategy import Columns, Reference, Signal, read_strategy
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 WEEK = timedelta(weeks=1)
 
 
-def weeks(columns: list[dict[str, np.ndarray]]) -> tuple[pa.Table, list[Window]]:
+def weeks(columns: list[dict[str, Any]]) -> tuple[pa.Table, list[Window]]:
     """Observations whose columns are given week by week."""
     parts = []
     for number, of in enumerate(columns):
@@ -116,6 +117,19 @@ def test_drift_without_loss_of_accuracy_pages_nobody(snips: Path) -> None:
     assert min(accuracy) > 0.94
     assert all("drift:psi:prediction:fixed" in ids(each, "drift") for each in found[3:])
     assert not any(each.findings["alerts"] or each.findings["blocked"] for each in found)
+
+
+def test_a_projection_is_watched_like_a_column() -> None:
+    """Utterances grow longer; the words themselves are no column that could drift."""
+    table, windows = weeks(
+        [{"tokens": [["word"] * (1 + row % length) for row in range(300)]} for length in (6, 18)]
+    )
+    columns = Columns("classification", projections={"length": "adsmu.profile.projections:token_count"})
+    last = list(replay(table, plan(columns=columns), windows))[-1]
+    assert {each["column"] for each in last.findings["findings"]} == {"length"} and not last.findings[
+        "alerts"
+    ]
+    assert len(drill_down(table, last.findings["findings"][0])) == 300
 
 
 def test_the_same_month_of_last_year_differs_less_than_the_month_before(rented: pa.Table) -> None:
