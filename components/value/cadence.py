@@ -16,8 +16,9 @@ class Seen:
     Attributes:
         window: The window.
         trained: Before which windows models were trained and put into service, oldest first.
-        known: Models by windows: the losses that are known by now, of those models only; else NaN. A model
-            that was replaced is kept and tested on what comes in: that costs next to nothing.
+        known: Models by windows: the losses that are known by now, else NaN. Of the models that were trained
+            all: one that was replaced is kept and tested on what comes in, at next to no cost. And those of
+            a backtest of the windows before the rule began.
         retraining: What a retraining costs, in units of loss in one window.
     """
 
@@ -50,7 +51,7 @@ def play(losses: Losses, retraining: float, rule: Rule, begin: int = 0, late: in
     """Plays a rule; it sees nothing that was not known at the time.
 
     The first model serves, and is paid for, from the start. Costs count from the window `begin` on, and so
-    does the rule.
+    does the rule; of the windows before it knows the losses that each model would have had.
 
     Args:
         losses: The losses.
@@ -65,10 +66,11 @@ def play(losses: Losses, retraining: float, rule: Rule, begin: int = 0, late: in
     (Played(retrained=(2, 4, 6, 8), loss=4.0, total=12.0), 36.0)
     """
     known = np.full(losses.of.shape, np.nan)
-    trained, total = [0], 0.0
+    known[:begin, :begin] = losses.of[:begin, :begin]
+    trained, total, labelled = [0], 0.0, 0
     for window in range(begin, len(losses)):
-        labelled = max(window - late, 0)
-        known[trained, :labelled] = losses.of[trained, :labelled]
+        since, labelled = labelled, max(window - late, 0)
+        known[trained, since:labelled] = losses.of[trained, since:labelled]
         if window > 0 and rule(Seen(window, tuple(trained), known, retraining)):
             trained.append(window)
         total += losses.of[trained[-1], window]
@@ -124,10 +126,24 @@ def best_in_hindsight(losses: Losses, retraining: float, begin: int = 0) -> Play
 
 
 def best_period(losses: Losses, retraining: float, begin: int = 0) -> tuple[int, Played]:
-    """The period that would have cost least, and what it costs; never is a period longer than all windows."""
-    played = {each: play(losses, retraining, every(each), begin) for each in range(1, len(losses) + 1)}
-    period = min(played, key=lambda each: played[each].total)
-    return period, played[period]
+    """The period that would have cost least, and what it costs; never is a period longer than all windows.
+
+    Args:
+        losses: The losses.
+        retraining: What one costs.
+        begin: The first window that counts.
+    """
+    windows = len(losses)
+    served = np.concatenate([np.zeros((windows, 1)), np.nancumsum(losses.of, axis=1)], axis=1)
+
+    def total(period: int) -> float:
+        times = np.arange(max(begin, period), windows, period)
+        models, ends = np.concatenate([[0], times]), np.concatenate([times, [windows]])
+        begins = np.maximum(models, begin)
+        return float((served[models, ends] - served[models, begins]).sum() + retraining * len(times))
+
+    period = min(range(1, windows + 1), key=total)
+    return period, play(losses, retraining, every(period), begin)
 
 
 def cost_aware(losses: Losses, retraining: float, history: int, variant: str) -> Rule:

@@ -28,19 +28,19 @@ class Degradation:
     Attributes:
         memory: How many windows a training learns from.
         smooth: Windows that the present excess is averaged over.
-        sure: Standard errors that an excess must have.
         first: Windows that a model is expected to serve while nothing is known yet.
         fresh: Windows that show the level of a fresh model.
         repeats: The correlation from season to season from which losses are taken to repeat themselves.
+        tried: How many models must have been known for a season before the best of them is chosen.
         seasons: How many seasons a model trained in the right one is expected to serve.
     """
 
     memory: int
     smooth: int = 2
-    sure: float = 2.0
     first: int = 14
     fresh: int = 5
     repeats: float = 0.85
+    tried: int = 3
     seasons: float = 3.0
 
     def __call__(self, seen: Seen) -> bool:
@@ -52,7 +52,8 @@ class Degradation:
         floor = self._floor(seen, served)
         excess = served - floor
         now = float(excess[-self.smooth :].mean())
-        if now <= 0 or now < self.sure * _noise(served) / math.sqrt(self.smooth):
+        sure = math.sqrt(2 * math.log(len(served) + 1))
+        if now <= 0 or now < sure * _noise(served) / math.sqrt(self.smooth):
             return False
         season = season_of(_known(seen.known[seen.trained[0], : seen.window]), self.repeats)
         if season and (found := self._in_season(seen, season, now + floor)) is not None:
@@ -82,26 +83,27 @@ class Degradation:
         return saved > 1 - self._old(since)
 
     def _in_season(self, seen: Seen, season: int, level: float) -> bool | None:
-        """Whether it is the season to retrain in; None: no model is known over a whole one, or all is new."""
-        known = {i: _known(seen.known[i, i : seen.window]) for i in seen.trained}
-        year = {i: losses[-season:] for i, losses in known.items() if len(losses) >= season}
-        if not year:
+        """Whether it is the season to retrain in; None: too few models are known over one, or all is new."""
+        models = np.flatnonzero(np.isfinite(seen.known).sum(axis=1) >= season)
+        if len(models) < self.tried:
             return None
-        highest = max(float(_smoothed(losses, self.smooth).max()) for losses in year.values())
-        if level > 1.2 * highest:
+        losses = seen.known[models, : seen.window]
+        finite = np.isfinite(losses)
+        last = finite & (finite[:, ::-1].cumsum(axis=1)[:, ::-1] <= season)
+        if level > 1.2 * losses[last].max():
             return None
-        means = {i: float(losses.mean()) for i, losses in year.items()}
-        best = min(means, key=lambda i: means[i])
+        means = np.where(last, losses, 0.0).sum(axis=1) / season
+        best, best_mean = int(models[means.argmin()]), float(means.min())
         present = seen.trained[-1]
-        if present in means:
-            stale = means[present]
+        served = _known(seen.known[present])
+        if len(served) >= season:
+            stale = float(means[models == present][0])
         else:
-            stale = float(known[present].mean())
-            if len(known[present]) < season / 2:
-                stale = max(stale, sum(means.values()) / len(means))
+            stale = float(served.mean())
+            stale = max(stale, float(means.mean())) if len(served) < season / 2 else stale
         away = (seen.window - best) % season
         in_season = min(away, season - away) <= self.smooth
-        return in_season and (stale - means[best]) * self.seasons * season >= seen.retraining
+        return in_season and (stale - best_mean) * self.seasons * season >= seen.retraining
 
 
 def online(memory: int) -> Rule:

@@ -87,10 +87,10 @@ def _when(ways: list[dict[str, Any]], history: int, windows: int) -> str:
     for row, way in enumerate(reversed(ways)):
         colour = BAD if way["name"] == "best in hindsight" else ACCENT
         retrained = way["played"]["retrained"]
-        axes.hlines(row, history, windows, color=INK, linewidth=0.5)
+        axes.hlines(row, history - 1, windows, color=INK, linewidth=0.5)
         axes.plot(retrained, [row] * len(retrained), "|", color=colour, markersize=10)
     axes.set_yticks(range(len(ways)), [way["name"] for way in reversed(ways)])
-    axes.set_xlim(history, windows)
+    axes.set_xlim(history - 1, windows)
     axes.set_xlabel("window; a stroke is a retraining")
     return _svg(figure)
 

@@ -1,7 +1,7 @@
 """Models that are built on others: their order, and which are trained again."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adsmu.errors import BadInput
@@ -17,6 +17,7 @@ def acyclic(draw):
     }
 
 
+@settings(max_examples=50, deadline=None)
 @given(acyclic())
 def test_each_model_comes_behind_what_it_is_built_on(needs):
     found = order(needs)
@@ -24,6 +25,7 @@ def test_each_model_comes_behind_what_it_is_built_on(needs):
     assert all(found.index(below) < found.index(name) for name in needs for below in needs[name])
 
 
+@settings(max_examples=50, deadline=None)
 @given(acyclic(), st.data())
 def test_all_that_is_built_on_an_updated_model_and_nothing_else_is_queued_again(needs, data):
     updated = data.draw(st.sampled_from(sorted(needs)))

@@ -4,13 +4,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from bike_models import PAIRS, bike_rows
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adsmu.errors import BadInput
 from adsmu.sign_off.evaluation_set import content_hash, read_evaluation_set, write_evaluation_set
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.permutations(range(6)), st.permutations(["id", "x", "weight"]))
 def test_the_id_depends_on_no_order(places, names):
     table = pa.table({"id": [*"abcdef"], "x": [*range(6)], "weight": [1.0] * 6})

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -10,6 +10,7 @@ from adsmu.sign_off.paired import compare_pairs, estimated_total
 from adsmu.stratified_evaluate.compare import paired_difference
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=60))
 def test_right_and_wrong_are_compared_by_newcombe_and_mcnemar(answers):
     old, new = np.array(answers).T
