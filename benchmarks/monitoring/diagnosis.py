@@ -184,6 +184,7 @@ def main() -> None:
         [row for row in rows if row["scenario"] == "poisoned"],
     )
     found["met"] = found["accuracy"]["rate"] >= BAR_ACCURACY and found["tests_share"]["mean"] <= BAR_SHARE
+    found["seeds"] = [given.begin, given.begin + given.seeds - 1]
     found["command"] = "python -m benchmarks.monitoring.diagnosis"
     log.info("%s", json.dumps(found, indent=1))
     if not given.print:

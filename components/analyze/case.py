@@ -21,6 +21,9 @@ Ask = Callable[[Sequence[str]], Sequence[Any]]
 """Gives the labels of the rows of these ids, None where there is none to be had: a person, or late labels."""
 
 
+GROUPS = 12
+"""The most cohorts that are looked at by themselves: each costs labels."""
+
 ROWS = 3000
 """The most rows of a table that are compared: more tell little, and each is compared with each."""
 
@@ -117,7 +120,7 @@ class Case:
 
     @cached_property
     def groups(self) -> list[Group]:
-        """The cohorts of the strategy that have rows on both sides."""
+        """The cohorts of the strategy that have rows on both sides, at most the `GROUPS` largest."""
         found = []
         for name, cohort in self.strategy.cohorts.items():
             for table in (self.reference, self.window):
@@ -131,7 +134,7 @@ class Case:
                 group = Group(part, belongs(self.reference, of), belongs(self.window, of))
                 if group.reference.any() and group.window.any() and not group.window.all():
                     found.append(group)
-        return found
+        return sorted(found, key=lambda group: -int(group.window.sum()))[:GROUPS]
 
     @property
     def can_ask(self) -> bool:

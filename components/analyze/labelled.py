@@ -69,9 +69,10 @@ def random_labels(case: Case) -> Outcome:
 
 def cohort_labels(case: Case) -> Outcome:
     """Whether it loses more in one cohort, or everywhere."""
-    asked = [case.labelled(group.window, COHORT_LABELS) for group in case.groups]
-    every = np.unique(np.concatenate(asked))
-    if len(every) < ENOUGH * sum(min(COHORT_LABELS, int(group.window.sum())) for group in case.groups):
+    rows = [case.labelled(group.window, COHORT_LABELS) for group in case.groups]
+    every = np.unique(np.concatenate(rows))
+    wanted = [ENOUGH * min(COHORT_LABELS, int(group.window.sum())) for group in case.groups]
+    if any(len(each) < least for each, least in zip(rows, wanted, strict=True)):
         return _too_few(every)
     if (new := _new_label(case, every)) is not None:
         return new

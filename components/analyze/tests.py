@@ -15,7 +15,8 @@ class Test:
     Attributes:
         name: Its name in records.
         question: What it asks, in words.
-        cost: What it costs beside the others: profiles 1, models 2, labels that people give 4.
+        cost: What it costs beside the others: least rules, which a monitor has checked before; then profiles,
+            models, and labels that people give.
         run: Gives the outcome.
         possible: Whether a case allows it.
         needs: Another test and the result that gives this one its meaning, or None.

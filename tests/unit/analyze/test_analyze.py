@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from adsmu.analyze.analyze import analyze, analyze_files
+from adsmu.analyze.case import Case
 from adsmu.errors import BadInput
 from adsmu.strategy import Strategy
 from adsmu.strategy.schema import Cohort, Columns
@@ -196,3 +197,19 @@ def test_a_reference_without_labels_or_predictions_is_refused(column):
 def test_a_cohort_whose_column_is_missing_is_refused():
     with pytest.raises(BadInput, match="column place: the column of a cohort is missing"):
         analyze(reference(), table(world(0)).drop_columns(["place"]), STRATEGY)
+
+
+def test_of_cohorts_with_many_values_the_largest_are_looked_at():
+    rows = world(0) | {"place": np.array([f"p{min(row % 40, 30)}" for row in range(500)])}
+    known = table(world(1, 900) | {"place": np.array([f"p{row % 31}" for row in range(900)])}, labelled=True)
+    groups = Case(known, table(rows), Strategy("many", cohorts={"place": Cohort("place")})).groups
+    assert len(groups) == 12
+    assert groups[0].name == "place = p30"
+
+
+def test_sampled_rows_count_as_those_that_were_left_out():
+    rows = world(0)
+    window = table(rows).append_column("weight", pa.array(np.where(rows["label"] == "a", 9.0, 1.0)))
+    case = Case(reference(), window, STRATEGY, ask=answers(rows))
+    chosen = case.labelled(np.ones(500, bool), 60)
+    assert (rows["label"][chosen] == "a").mean() > 0.65
