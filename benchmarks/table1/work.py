@@ -2,7 +2,10 @@
 
 import hashlib
 import logging
+import os
 import tempfile
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict
@@ -72,7 +75,7 @@ def run(output: Path, cells: Sequence[Cell], arms: Sequence[str], processes: int
     waiting = [(cell, left) for cell in cells if (left := missing(output, cell, arms, cell.setting))]
     log.info("%d runs in %d cells", sum(len(left) for _, left in waiting), len(waiting))
     failed = 0
-    with ProcessPoolExecutor(processes, get_context("spawn"), _set_up, (processes,)) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _set_up, (processes, os.getpid())) as pool:
         # A cell is made while the arms of the one before it run, so no process waits for a champion.
         running: dict[Future[Any], tuple[Cell, str | list[str]]] = {}
 
@@ -161,7 +164,14 @@ def _machine() -> dict[str, str]:
     }
 
 
-def _set_up(processes: int) -> None:
-    """Shares the cores among the processes."""
+def _set_up(processes: int, parent: int) -> None:
+    """Shares the cores among the processes, and ends this one when the benchmark was killed."""
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     torch.set_num_threads(max(1, torch.get_num_threads() // processes))
     logging.getLogger("adsmu").setLevel(logging.WARNING)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
