@@ -16,7 +16,8 @@ from adsmu.strategy import Strategy, canonical, read_strategy
 from adsmu.strategy.rule import holds, names
 from adsmu.strategy.times import moment
 
-ACTIONS = ("update", "do_not_update", "ask", "blocked")
+READ = {"signal", "level", "cohort", "value", "low", "high", "kind", "blocks", "text"}
+"""What a decision reads of a finding."""
 
 
 def decide(strategy: Strategy, situation: Situation) -> dict[str, Any]:
@@ -129,12 +130,8 @@ def decide_files(
     if asked and not any(trigger.kind == "manual" for trigger in plan.triggers.values()):
         raise BadInput("the strategy has no manual trigger: nobody can ask", file=strategy, column="triggers")
     inputs = {"findings": digest(findings)} | ({"analysis": digest(analysis)} if analysis else {})
-    found = read_findings(findings)
-    analysed = _analysis(analysis) if analysis else None
-    for path, content in ((findings, found), (analysis, analysed)):
-        if content and content["strategy"] != plan.digest:
-            rule = f"is of strategy {content['strategy']}, not of {plan.digest}"
-            raise BadInput(rule, file=path, column="strategy")
+    found = _findings(findings, plan)
+    analysed = _analysis(analysis, plan) if analysis else None
     if analysed and analysed["findings"] not in (None, inputs["findings"]):
         raise BadInput("is of other findings than those given", file=analysis, column="findings")
 
@@ -154,11 +151,30 @@ def decide_files(
     return entry
 
 
-def _analysis(path: str | Path) -> dict[str, Any]:
+def _findings(path: str | Path, strategy: Strategy) -> dict[str, Any]:
+    content = read_findings(path)
+    _same_strategy(content, strategy, path)
+    if not {"from", "to"} <= content["window"].keys():
+        raise BadInput("must have from and to", file=path, column="window")
+    for each in content["findings"]:
+        if not isinstance(each, dict) or not each.keys() >= READ or each["signal"] not in strategy.signals:
+            rule = f"each must have {', '.join(sorted(READ))}, of a signal that the strategy names"
+            raise BadInput(rule, file=path, column="findings")
+    return content
+
+
+def _analysis(path: str | Path, strategy: Strategy) -> dict[str, Any]:
     content = read_json(path)
     advice = content.get("recommendation") if isinstance(content, dict) else None
     if not isinstance(advice, dict) or not {"action", "reason", "dataset"} <= advice.keys():
         raise BadInput("must hold a recommendation of action, reason and dataset", file=path)
     if not {"strategy", "findings"} <= content.keys():
         raise BadInput("must name its strategy and its findings", file=path)
+    _same_strategy(content, strategy, path)
     return content
+
+
+def _same_strategy(content: dict[str, Any], strategy: Strategy, path: str | Path) -> None:
+    if content["strategy"] != strategy.digest:
+        rule = f"is of strategy {content['strategy']}, not of {strategy.digest}"
+        raise BadInput(rule, file=path, column="strategy")

@@ -45,7 +45,8 @@ def strategy(combine: Any = None, **of: Any) -> Strategy:
 def figure(signal: str, value: float, low: float, high: float, cohort: str | None = None) -> dict[str, Any]:
     level = "drift" if signal in ("psi", "ks") else "performance"
     names = {"signal": signal, "level": level, "value": value, "low": low, "high": high, "cohort": cohort}
-    return {**names, "kind": "sudden", "blocks": False, "text": f"{signal} {value}"}
+    measured = {"column": None, "reference": None, "threshold": 0.9, "rows": 500, "beyond": True}
+    return {**names, **measured, "kind": "sudden", "blocks": False, "text": f"{signal} {value}"}
 
 
 def accuracy(value: float, cohort: str | None = None) -> dict[str, Any]:
@@ -331,6 +332,15 @@ def test_findings_of_another_strategy_are_refused_and_nothing_is_stored(tmp_path
     assert caught.value.column == "strategy"
     assert not (tmp_path / "store").exists()
     assert not (tmp_path / "decision.json").exists()
+
+
+def test_findings_that_lack_a_part_are_refused(tmp_path: Path, plan: Path) -> None:
+    part = accuracy(0.8)
+    del part["text"]
+    found = write_findings(tmp_path, read_strategy(plan), part)
+    with pytest.raises(BadInput) as caught:
+        run(tmp_path, plan, found)
+    assert (caught.value.file, caught.value.column) == (found, "findings")
 
 
 def test_an_analysis_of_other_findings_is_refused(tmp_path: Path, plan: Path) -> None:
