@@ -230,8 +230,8 @@ def _wasserstein(before: Numeric, now: Numeric, noise: float, z: float) -> dict[
     if not sd:
         return {"w1_raw": distance}
     found = before.distribution
-    share = found.up_to(found.values) / found.weight
-    left = found.under(found.values) / found.weight
+    share = np.minimum(found.up_to(found.values) / found.weight, 1)  # sums may round to a hair above
+    left = np.minimum(found.under(found.values) / found.weight, 1)
     root = (np.sqrt(share * (1 - share))[:-1] + np.sqrt(left * (1 - left))[1:]) / 2
     mean = np.sqrt(2 / np.pi) * float(root @ np.diff(found.values))
     return {"w1": distance / sd, "w1_raw": distance, "w1_floor": np.sqrt(noise) * (mean / sd + z)}

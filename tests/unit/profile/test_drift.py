@@ -161,3 +161,13 @@ def test_a_constant_column_has_no_scaled_distance():
 
 def test_columns_of_other_kinds_are_left_to_the_schema():
     assert drift(of([1.0] * 200, y=["a"] * 200), of(["a"] * 200, z=[1.0] * 200)) == []
+
+
+def test_sums_that_round_above_the_whole_leave_finite_floors():
+    random = np.random.default_rng(16)
+    for count in range(1_000, 1_020):
+        weights = random.random(count)
+        made = profile(pa.table({"x": random.normal(0, 1, count), "weight": weights}))
+        with np.errstate(all="raise"):
+            found = drift(made, made)[0]
+        assert np.isfinite([found.w1_floor, found.psi_floor, found.l1_floor, found.l_infinity_floor]).all()
