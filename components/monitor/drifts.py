@@ -7,6 +7,7 @@ import numpy as np
 
 from adsmu.monitor.conditions import Condition
 from adsmu.monitor.figures import Figure, figure
+from adsmu.monitor.history import comparable
 from adsmu.monitor.kind import recognise
 from adsmu.monitor.units import SHARES
 from adsmu.profile.columns import Categorical, Column, Embedding, Numeric
@@ -163,7 +164,8 @@ def column_kind(
     """
     columns = [each.columns.get(column) for each in series]
     before = reference.columns[column]
-    known = [each for each in columns if each is not None and type(each) is type(before) and each.weight]
+    alike = comparable(before)
+    known = [each for each in columns if each is not None and comparable(each) == alike and each.weight]
     if len(known) < 2 or columns[-1] is not known[-1]:
         return None
     between = _distances([before, *known])

@@ -23,6 +23,21 @@ ALERTS = 5
 ALERTS_OF_SIGNAL = 3
 """The most of one signal: what many cohorts share must not hide what stands behind it."""
 
+MEASURED = (
+    "signal",
+    "level",
+    "column",
+    "cohort",
+    "reference",
+    "value",
+    "low",
+    "high",
+    "threshold",
+    "rows",
+    "beyond",
+)
+"""What stands in `figures` of each figure."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -76,20 +91,7 @@ def as_json(figures: Iterable[Figure], window: Window) -> dict[str, Any]:
 
 def measured(figure: Figure) -> dict[str, Any]:
     """A figure as it stands in `figures` of `findings.json`, found or not."""
-    names = (
-        "signal",
-        "level",
-        "column",
-        "cohort",
-        "reference",
-        "value",
-        "low",
-        "high",
-        "threshold",
-        "rows",
-        "beyond",
-    )
-    return {name: getattr(figure, name) for name in names}
+    return {name: getattr(figure, name) for name in MEASURED}
 
 
 def read_findings(path: str | Path) -> dict[str, Any]:
@@ -119,6 +121,9 @@ def read_findings(path: str | Path) -> dict[str, Any]:
     for name, kind in parts.items():
         if not isinstance(content.get(name), kind):
             raise BadInput(f"a {kind.__name__} is needed", file=path, column=name)
+    _records(content["figures"], MEASURED, path, "figures")
+    for of in content["series"].values():
+        _records(of, ("time", "value"), path, "series")
     return content
 
 
@@ -151,6 +156,14 @@ def drill_down(observations: pa.Table, finding: Mapping[str, Any]) -> list[str]:
     except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise BadInput(f"where has another form: {error}", file="finding") from error
     return pc.filter(observations["id"], pa.array(chosen)).to_pylist()
+
+
+def _records(records: Any, keys: tuple[str, ...], path: str | Path, column: str) -> None:
+    whole = isinstance(records, list) and all(
+        isinstance(each, dict) and all(key in each for key in keys) for each in records
+    )
+    if not whole:
+        raise BadInput(f"a list of mappings with {', '.join(keys)} is needed", file=path, column=column)
 
 
 def _finding(figure: Figure, window: Window, alert: bool) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from adsmu.errors import BadInput
 from adsmu.monitor.figures import Figure
 from adsmu.monitor.findings import Window, read_findings
+from adsmu.profile.columns import Column, Embedding
 from adsmu.profile.file import read_profile
 from adsmu.profile.profiles import Profile, merge
 from adsmu.strategy import Reference
@@ -89,10 +90,10 @@ def read_history(folder: str | Path, window: Window) -> list[Earlier]:
         findings = read_findings(place / FINDINGS)
         try:
             of = Window(*(datetime.fromisoformat(findings["window"][name]) for name in ("from", "to")))
+            float(findings["window"]["hours"])
         except (KeyError, TypeError, ValueError) as error:
-            raise BadInput(
-                "from and to are needed, as times", file=place / FINDINGS, column="window"
-            ) from error
+            rule = "from and to are needed, as times, and hours, a share"
+            raise BadInput(rule, file=place / FINDINGS, column="window") from error
         if of.end <= window.begin:
             found.append(Earlier(of, read_profile(place / PROFILE), findings))
     return sorted(found, key=lambda each: each.window.begin)
@@ -168,8 +169,28 @@ def past_series(history: Sequence[Earlier], name: str) -> dict[datetime, float]:
     return found
 
 
+def _alike(profiles: Sequence[Profile]) -> list[Profile]:
+    """The columns that can be merged: the strategy, or what a service logs, may have changed since."""
+    names = [
+        name
+        for name in profiles[0].columns
+        if all(name in each.columns for each in profiles)
+        and len({comparable(each.columns[name]) for each in profiles if each.columns[name].weight}) <= 1
+    ]
+    return [
+        replace(each, strategy=None, columns={name: each.columns[name] for name in names})
+        for each in profiles
+    ]
+
+
+def comparable(column: Column) -> tuple[object, ...]:
+    """What must be the same for two profiles of a column to be merged or compared."""
+    of = column.map if isinstance(column, Embedding) else None
+    return type(column), *((of.dimension, of.bandwidth, of.seed) if of else ())
+
+
 def _merged(name: str, chosen: Sequence[Earlier]) -> list[Compared]:
     if not chosen:
         return []
-    profile = reduce(merge, [each.profile for each in chosen])
+    profile = reduce(merge, _alike([each.profile for each in chosen]))
     return [Compared(name, profile, chosen[0].window.begin, chosen[-1].window.end, len(chosen))]

@@ -105,6 +105,19 @@ def test_looking_again_gives_the_same_findings(run: Callable, tmp_path: Path) ->
     assert run(1, week(1)) == first
 
 
+def test_history_of_another_strategy_with_fewer_columns_is_still_a_reference(
+    run: Callable, tmp_path: Path
+) -> None:
+    run(0, week(0))
+    (tmp_path / "strategy.yaml").write_text(STRATEGY + "cool_down: 3d\n", encoding="utf-8")
+    run(1, week(1, weather=np.full(ROWS, "dry", dtype=object)))
+    found = run(2, week(2, weather=np.full(ROWS, "wet", dtype=object)))
+    assert found["reference"]["compared"][0]["windows"] == 2
+    assert not [
+        each for each in found["findings"] if each["column"] == "weather"
+    ]  # not in all of the reference
+
+
 def test_ids_of_findings_are_unique_and_ranked_by_level(run: Callable) -> None:
     run(0, week(0))
     found = run(1, week(1, length=np.full(ROWS, 900.0), prediction=np.full(ROWS, "none", dtype=object)))
@@ -186,7 +199,16 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert [each.name for each in (tmp_path / "history" / "0").iterdir()] == ["profile.parquet"]
 
 
-@pytest.mark.parametrize("change", [{"format": 2}, {"figures": None}, {"window": {"from": "soon"}}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 2},
+        {"figures": None},
+        {"figures": [{"signal": "psi"}]},
+        {"series": {"rows": [1]}},
+        {"window": {"from": "soon"}},
+    ],
+)
 def test_a_history_of_another_form_is_refused(run: Callable, tmp_path: Path, change: dict[str, Any]) -> None:
     content = run(0, week(0))
     write_json(content | change, tmp_path / "history" / "0" / "findings.json")
