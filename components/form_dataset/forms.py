@@ -115,17 +115,17 @@ def _upsampled(table: pa.Table, dataset: Dataset, until: datetime) -> Formed:
     """All rows, those of weak segments several times; of a fraction, as many rows once more as it says."""
     values = pc.cast(_column(table, dataset.by), pa.string())
     weak = pc.fill_null(pc.is_in(values, pa.array(dataset.segments, pa.string())), False).to_numpy()
-    unknown = sorted(set(dataset.segments) - set(values.to_pylist()))
-    if unknown:
-        rule = f"no row of the segment {unknown[0]!r}"
-        raise BadInput(rule, file="observations", column=dataset.by)
+    if not weak.any():
+        raise BadInput("no row of the segments to upsample", file="observations", column=dataset.by)
+    absent = sorted(set(dataset.segments) - set(values.to_pylist()))
+    warnings = (f"no row of the segment {', '.join(absent)}",) if absent else ()
     whole = int(dataset.factor)
     lot = lots(table["id"], dataset.seed)
     more = drawn(np.where(weak, lot, 2.0), round((dataset.factor - whole) * int(weak.sum())))
     copies = np.where(weak, whole, 1)
     copies[more] += 1
     formed = _as_they_are(table, np.arange(len(table)), "all rows")
-    return Formed(formed.rows, formed.weights, copies, formed.population)
+    return Formed(formed.rows, formed.weights, copies, formed.population, warnings)
 
 
 def _matching(table: pa.Table, dataset: Dataset, until: datetime) -> Formed:

@@ -124,6 +124,11 @@ def test_upsampling_multiplies_weak_rows_and_leaves_totals_as_they_are(factor: f
     assert pc.count_distinct(made["id"]).as_py() == len(made)
 
 
+def test_a_segment_without_rows_is_warned_of_beside_others() -> None:
+    dataset = Dataset("upsampled", by="label", segments=("gone", "rare"))
+    assert form(rows(), dataset, UNTIL).warnings == ("no row of the segment gone",)
+
+
 def test_the_same_rows_are_drawn_from_a_table_in_another_order() -> None:
     table = rows()
     other = table.take(np.random.default_rng(0).permutation(len(table)))
@@ -176,7 +181,7 @@ def test_a_window_of_too_few_rows_is_not_matched() -> None:
     ("dataset", "rule"),
     [
         (Dataset("sampled", rows=3, by="nothing"), "column is missing"),
-        (Dataset("upsampled", by="label", segments=("none",)), "no row of the segment"),
+        (Dataset("upsampled", by="label", segments=("none",)), "no row of the segments"),
         (Dataset("mix", window=100 * DAY), "no labelled rows before"),
         (Dataset("sliding", window=timedelta(seconds=1)), "no labelled rows since"),
     ],
