@@ -21,9 +21,11 @@ from adsmu.analyze.analyze import analyze
 from benchmarks.monitoring.record import merge
 from benchmarks.monitoring.scenarios import Drawn, draw, sources
 
-SEEDS = 10
+SEEDS = 5
 LABELS = 250
-SCENARIOS = ("label_shift", "new_class", "concept", "poisoned", "quality", "covariate", "none")
+SCENARIOS = ("concept", "new_class", "label_shift", "poisoned", "quality", "none", "covariate")
+STRENGTH = {"concept": 2.0}
+"""Nine rows of ten mean another class: where fewer than half do, as in the bank, the old answer stays the best."""
 
 
 def spent(asked: Sequence[int], pointed: Sequence[int], rows: int) -> np.ndarray:
@@ -65,7 +67,7 @@ def followed(drawn: Drawn, recommendation: dict[str, Any], rows: np.ndarray, tru
 def one(scenario: str, seed: int) -> dict[str, Any]:
     """Accuracy of both arms, and of the champion, in one scenario."""
     source = next(each for each in sources() if each.name == "clinc150")
-    drawn = draw(source, scenario, seed)
+    drawn = draw(source, scenario, seed, STRENGTH.get(scenario, 1.0))
     truth = np.array(list(drawn.truth.values()))
     asked: list[int] = []
 
