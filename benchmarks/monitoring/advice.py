@@ -25,7 +25,7 @@ SEEDS = 5
 LABELS = 250
 SCENARIOS = ("concept", "new_class", "label_shift", "poisoned", "quality", "none", "covariate")
 STRENGTH = {"concept": 2.0}
-"""Nine rows of ten mean another class: where fewer than half do, as in the bank, the old answer stays the best."""
+"""Nine rows of ten mean another class; where fewer than half do, as in the bank, old answers stay best."""
 
 
 def spent(asked: Sequence[int], pointed: Sequence[int], rows: int) -> np.ndarray:
