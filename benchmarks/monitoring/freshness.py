@@ -2,7 +2,7 @@
 
     python -m benchmarks.monitoring.freshness
 
-Each model learnt from as many rows: of bicycles 1,000 hours of the eight weeks before it, on each of four
+Each model learnt from as many rows: of bicycles 1,000 hours of the eight weeks before it, on each of five
 draws of 80 % of the hours; of the stream seven windows of 100 rows. Each age is tested on the same todays.
 """
 

@@ -20,12 +20,14 @@ class Seen:
             all: one that was replaced is kept and tested on what comes in, at next to no cost. And those of
             a backtest of the windows before the rule began.
         retraining: What a retraining costs, in units of loss in one window.
+        history: How many windows the backtest is of.
     """
 
     window: int
     trained: tuple[int, ...]
     known: np.ndarray
     retraining: float
+    history: int
 
 
 Rule = Callable[[Seen], bool]
@@ -71,7 +73,7 @@ def play(losses: Losses, retraining: float, rule: Rule, begin: int = 0, late: in
     for window in range(begin, len(losses)):
         since, labelled = labelled, max(window - late, 0)
         known[trained, since:labelled] = losses.of[trained, since:labelled]
-        if window > 0 and rule(Seen(window, tuple(trained), known, retraining)):
+        if window > 0 and rule(Seen(window, tuple(trained), known, retraining, begin)):
             trained.append(window)
         total += losses.of[trained[-1], window]
     return Played(tuple(trained[1:]), float(total), float(total + retraining * (len(trained) - 1)))

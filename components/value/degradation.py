@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adsmu.value.cadence import Rule, Seen
+from adsmu.value.cadence import Rule, Seen, best_period
+from adsmu.value.losses import Losses
 
 
 @dataclass(frozen=True)
@@ -20,18 +21,18 @@ class Degradation:
     they cost.
 
     When losses repeat themselves, a model that was trained in the right season serves the others too. So the
-    rule finds the length of a season in the losses of the models it kept, and then retrains only in the
-    season that gave the model that did best over the last whole one.
+    rule finds the length of a season in the losses of the models it kept. Where the backtest holds a whole
+    one, and the model that did best over a season would have cost less in it than the best period, it then
+    retrains only in seasons that gave one as good.
 
     Its numbers were chosen on generated streams (`python -m benchmarks.monitoring.cadence`).
 
     Attributes:
-        memory: How many windows a training learns from.
+        memory: How many windows a training learns from at most.
         smooth: Windows that the present excess is averaged over.
         first: Windows that a model is expected to serve while nothing is known yet.
         fresh: Windows that show the level of a fresh model.
         repeats: The correlation from season to season from which losses are taken to repeat themselves.
-        tried: How many models must have been known for a season before the best of them is chosen.
         seasons: How many seasons a model trained in the right one is expected to serve.
     """
 
@@ -40,7 +41,6 @@ class Degradation:
     first: int = 14
     fresh: int = 5
     repeats: float = 0.85
-    tried: int = 3
     seasons: float = 3.0
 
     def __call__(self, seen: Seen) -> bool:
@@ -61,9 +61,10 @@ class Degradation:
         served_before = np.diff(seen.trained)[-5:]
         horizon = max(len(served), served_before.mean() if len(served_before) else self.first) / 2
         since = len(excess) - int(np.flatnonzero(excess <= now / 2).max(initial=-1)) - 1
-        if self._better_to_wait(since, horizon):
+        memory = min(self.memory, seen.window)
+        if _better_to_wait(since, horizon, memory):
             return False
-        return now * (1 - self._old(since)) * horizon >= seen.retraining
+        return now * (1 - _old(since, memory)) * horizon >= seen.retraining
 
     def _floor(self, seen: Seen, served: np.ndarray) -> float:
         """The lowest level that one of the last five models had when it was fresh."""
@@ -74,36 +75,32 @@ class Degradation:
         levels = [life.mean() for life in lives if len(life) >= self.smooth]
         return float(min(levels[-5:], default=served[: self.fresh].mean()))
 
-    def _old(self, since: int) -> float:
-        """The share of the excess that a training of now would keep: its weights lie between old and new."""
-        return max(1 - since / self.memory, 0.0) ** 2
-
-    def _better_to_wait(self, since: int, horizon: float) -> bool:
-        saved = (self._old(since) - self._old(since + 1)) * horizon
-        return saved > 1 - self._old(since)
-
     def _in_season(self, seen: Seen, season: int, level: float) -> bool | None:
-        """Whether it is the season to retrain in; None: too few models are known over one, or all is new."""
-        models = np.flatnonzero(np.isfinite(seen.known).sum(axis=1) >= season)
-        if len(models) < self.tried:
+        """Whether it is the season to retrain in; None: that does not pay, is not known to, or all is new."""
+        if seen.history < season:
             return None
+        models = np.flatnonzero(np.isfinite(seen.known).sum(axis=1) >= season)
         losses = seen.known[models, : seen.window]
         finite = np.isfinite(losses)
         last = finite & (finite[:, ::-1].cumsum(axis=1)[:, ::-1] <= season)
         if level > 1.2 * losses[last].max():
             return None
         means = np.where(last, losses, 0.0).sum(axis=1) / season
-        best, best_mean = int(models[means.argmin()]), float(means.min())
-        present = seen.trained[-1]
-        served = _known(seen.known[present])
-        if len(served) >= season:
-            stale = float(means[models == present][0])
-        else:
-            stale = float(served.mean())
-            stale = max(stale, float(means.mean())) if len(served) < season / 2 else stale
-        away = (seen.window - best) % season
-        in_season = min(away, season - away) <= self.smooth
-        return in_season and (stale - best_mean) * self.seasons * season >= seen.retraining
+        best = float(means.min())
+        year = slice(seen.history - season, seen.history)
+        _, regular = best_period(Losses(seen.known[year, year]), seen.retraining)
+        if best * season > regular.total + seen.retraining:  # it begins with a model that was paid for
+            return None
+        stale, fresh = (
+            self._of_season(means, models - when, season) for when in (seen.trained[-1], seen.window)
+        )
+        gain = stale - fresh
+        return gain > 0.9 * (stale - best) and gain * self.seasons * season >= seen.retraining
+
+    def _of_season(self, means: np.ndarray, away: np.ndarray, season: int) -> float:
+        """What models that were trained in a season lost in the mean over a whole one."""
+        near = np.minimum(away % season, -away % season) <= self.smooth
+        return float(means[near].mean()) if near.any() else float(means.max())
 
 
 def online(memory: int) -> Rule:
@@ -149,6 +146,17 @@ def season_of(losses: np.ndarray, repeats: float) -> int:
     while peak + 1 < len(correlation) and correlation[peak + 1] >= correlation[peak]:
         peak += 1
     return int(lags[peak])
+
+
+def _old(since: int, memory: int) -> float:
+    """The share of the excess that a training of now would keep: its weights lie between old and new."""
+    return max(1 - since / memory, 0.0) ** 2
+
+
+def _better_to_wait(since: int, horizon: float, memory: int) -> bool:
+    """Whether a window more to learn from saves more than the excess of that window costs."""
+    saved = (_old(since, memory) - _old(since + 1, memory)) * horizon
+    return saved > 1 - _old(since, memory)
 
 
 def _known(losses: np.ndarray) -> np.ndarray:
