@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adsmu.data.columns import flatten
+from adsmu.stratified_evaluate.gate import next_round
 from adsmu.synthesize.allocate import Allocation, equal, failing, find_allocation
 from adsmu.synthesize.fill import Generator, fill
 from adsmu.synthesize.greedy import lazy_greedy
@@ -188,7 +189,8 @@ def loop(
         data = bench.development(rows, strata)
         judged: Judged = bench.judge(shared.cell.champion, data, strata, 0, None)
         left = shared.budget - len(shared.user)
-        for round in range(1, setting.rounds + 1):
+        round = 1
+        while judged.content["verdict"] == "refine":
             share = left // (setting.rounds + 1 - round)
             left -= share
             if ask and round == setting.rounds:
@@ -213,8 +215,7 @@ def loop(
             model, _ = bench.train(data, chosen, base, **(settings or {}))
             judged = bench.judge(model, data, strata, round, judged)
             bench.note(model, data)
-            if judged.content["verdict"] != "refine":
-                break
+            round = next_round(judged.content)
         told = judged.content["rounds"][-1]
         bench.notes |= {"verdict": judged.content["verdict"], "suspects": judged.content["suspects"]}
         bench.notes |= {name: told[name] for name in ("passed", "failed", "undecided", "given_up")}

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from adsmu.errors import BadInput
 from adsmu.stratified_evaluate.compare import holm, p_harm, paired_difference, relative_changes
 from adsmu.stratified_evaluate.correctness import Marks
-from adsmu.stratified_evaluate.gate import Rule, judge_round, judge_stratum
+from adsmu.stratified_evaluate.gate import SCOUT, Rule, judge_round, judge_stratum
 from adsmu.stratified_evaluate.intervals import clopper_pearson, rows_to_decide
 from adsmu.stratified_evaluate.predictions import marks_of
 from adsmu.stratified_evaluate.scores import Counts, count, rates, scores
@@ -22,6 +22,7 @@ def assess(
     rule: Rule,
     *,
     round: int,
+    mode: str,
     added: pa.ChunkedArray,
     previous: dict[str, Any] | None,
     churn_floor: float | None,
@@ -34,6 +35,7 @@ def assess(
         domains: The domain of each row of the existing use cases; as many as there are of them.
         rule: The bars.
         round: The round.
+        mode: How the model was trained.
         added: The stratum of each training row that this round added.
         previous: The evaluation before this one, or None.
         churn_floor: Share of negative flips that a mere change of seed causes, or None.
@@ -76,6 +78,7 @@ def assess(
     evaluation: dict[str, Any] = {
         "format": 1,
         "round": round,
+        "mode": mode,
         "max_rounds": rule.max_rounds,
         "gate": {
             "target": rule.target,
@@ -93,7 +96,7 @@ def assess(
     if champion is not None:
         champion["existing"] = evaluation["existing"]["champion"]
     evaluation["champion"] = champion
-    evaluation["strata"] = _strata(strata, counts, rule, round, _codes(added, ids), previous)
+    evaluation["strata"] = _strata(strata, counts, rule, round, mode, _codes(added, ids), previous)
     for index, stratum in enumerate(evaluation["strata"]):
         stratum["champion"] = champion_rates[index]["frame"] if champion_rates else None
         stratum["p_harm"] = float(harm[index]) if harm is not None else None
@@ -136,11 +139,14 @@ def _strata(
     counts: dict[str, Counts],
     rule: Rule,
     round: int,
+    mode: str,
     added: np.ndarray,
     previous: dict[str, Any] | None,
 ) -> list[dict[str, Any]]:
     """The entry of every stratum, in the order of the strata table."""
     before = {entry["stratum_id"]: entry for entry in previous["strata"]} if previous else {}
+    # What a scout could not learn, a whole training may.
+    final = mode != SCOUT and previous is not None and previous.get("mode") == SCOUT
     shape_of = dict(zip(strata["stratum_id"].to_pylist(), strata["shape"].to_pylist(), strict=True))
     dev, test = (rates(counts[split], rule.confidence) for split in ("dev", "test"))
     more = rows_to_decide(counts["dev"]["frame"], counts["dev"]["rows"], rule.target, rule.confidence)
@@ -159,7 +165,7 @@ def _strata(
             needed,
             history,
             [shape_of.get(other, other) for other in row["conflict_with"] or []],
-            earlier["reason"] if earlier["verdict"] == "give_up" else None,
+            earlier["reason"] if earlier["verdict"] == "give_up" and not final else None,
         )
         entries.append(
             {
@@ -239,6 +245,7 @@ def _round(evaluation: dict[str, Any], added: int) -> dict[str, Any]:
     measured = splits[evaluation["gate"]["measured_on"]]
     return {
         "round": evaluation["round"],
+        "mode": evaluation["mode"],
         "added": added,
         "strata": len(verdicts),
         "passed": verdicts.count("pass"),

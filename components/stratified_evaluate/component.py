@@ -53,7 +53,7 @@ def stratified_evaluate(
 
     Returns:
         verdict: pass, refine or exhausted.
-        next_round: round + 1.
+        next_round: The round that follows; the last one when a scout calls for no more data.
     """
     from collections import namedtuple
 
@@ -82,4 +82,4 @@ def stratified_evaluate(
     for name, value in result.metrics.items():
         metrics.log_metric(name, value)
     write_json(result.metrics, metrics.path)  # a cache takes an artifact without a file for a lost one
-    return namedtuple("Outputs", ["verdict", "next_round"])(result.verdict, round + 1)
+    return namedtuple("Outputs", ["verdict", "next_round"])(result.verdict, result.next_round)

@@ -18,7 +18,7 @@ from adsmu.files import digest, write_json, written_whole
 from adsmu.stratified_evaluate.assess import assess
 from adsmu.stratified_evaluate.correctness import mark
 from adsmu.stratified_evaluate.examples import add_examples
-from adsmu.stratified_evaluate.gate import Rule
+from adsmu.stratified_evaluate.gate import Rule, next_round
 from adsmu.stratified_evaluate.predictions import predictions_table, read_predictions
 from adsmu.stratified_evaluate.report import render_report
 from adsmu.stratified_evaluate.suspects import suspects
@@ -32,10 +32,12 @@ class Evaluated:
 
     Attributes:
         verdict: pass, refine or exhausted.
+        next_round: The number of the round that follows a `refine`.
         metrics: The round's few main figures by name.
     """
 
     verdict: str
+    next_round: int
     metrics: dict[str, float]
 
 
@@ -101,7 +103,8 @@ def evaluate_files(
     old = _held_out(existing)
     champion = read_predictions(champion_predictions) if champion_predictions else None
     predictor = load_model(model, trainer)
-    _check_labels(read_model(model), old, model)
+    card = read_model(model)
+    _check_labels(card, old, model)
 
     predicted = predictor.predict(new["tokens"].to_pylist())
     marks = mark(new, predicted)
@@ -114,6 +117,7 @@ def evaluate_files(
         old["domain"],
         rule,
         round=round,
+        mode=card["mode"],
         added=rows["stratum_id"].filter(added),
         previous=before,
         churn_floor=churn_floor,
@@ -131,7 +135,7 @@ def evaluate_files(
     with written_whole(report) as temporary:
         temporary.write_text(page, encoding="utf-8")
     write_json(result, evaluation)
-    return Evaluated(result["verdict"], _metrics(result))
+    return Evaluated(result["verdict"], next_round(result), _metrics(result))
 
 
 def _read_previous(path: str | Path | None, round: int) -> dict[str, Any] | None:

@@ -14,6 +14,9 @@ from adsmu.errors import BadInput
 GIVEN_UP_SHARE = 0.1
 """The largest share of strata that may be given up in a pass."""
 
+SCOUT = "scout"
+"""The mode of training of a model that is to find what fails."""
+
 NAMED = 3
 """How many strata or intents a reason names."""
 
@@ -126,6 +129,10 @@ def conditions(evaluation: dict[str, Any]) -> list[Condition]:
     Returns:
         The conditions.
     """
+    return _of_new_use_case(evaluation) + _against_champion(evaluation)
+
+
+def _of_new_use_case(evaluation: dict[str, Any]) -> list[Condition]:
     gate, strata, splits = evaluation["gate"], evaluation["strata"], evaluation["splits"]
     target, measured, held_out = percent(gate["target"]), splits[gate["measured_on"]], splits["test"]
     rows = {"test": "real held-out rows", "dev": "development rows"}[gate["measured_on"]]
@@ -153,7 +160,7 @@ def conditions(evaluation: dict[str, Any]) -> list[Condition]:
             f"strata given up: {_some(given_up)}; of {len(strata)} at most {most} may be",
         )
     )
-    return found + _against_champion(evaluation)
+    return found
 
 
 def _against_champion(evaluation: dict[str, Any]) -> list[Condition]:
@@ -178,8 +185,8 @@ def _against_champion(evaluation: dict[str, Any]) -> list[Condition]:
 def judge_round(evaluation: dict[str, Any]) -> tuple[str, list[str]]:
     """The verdict of a round.
 
-    It is a pass when every condition is met; else exhausted when this was the last round allowed; else
-    refine.
+    It is a pass when every condition is met and the model is no scout, which is not there to be kept; else
+    exhausted when this was the last round allowed; else refine.
 
     Args:
         evaluation: The content of an `evaluation.json`; verdict and reasons are not read.
@@ -189,11 +196,29 @@ def judge_round(evaluation: dict[str, Any]) -> tuple[str, list[str]]:
     """
     found = conditions(evaluation)
     unmet = [condition.text for condition in found if not condition.met]
+    if not unmet and evaluation.get("mode") == SCOUT:
+        unmet = ["what a pass needs is met by a scout, which is not there to be kept"]
     if not unmet:
         return "pass", [condition.text for condition in found]
     if evaluation["round"] >= evaluation["max_rounds"]:
         return "exhausted", [f"round {evaluation['round']} was the last allowed", *unmet]
     return "refine", unmet
+
+
+def next_round(evaluation: dict[str, Any]) -> int:
+    """The number of the round that follows, if one does.
+
+    A scout that has what the new use case needs calls for no more data: the last round follows at once.
+
+    Args:
+        evaluation: The content of an `evaluation.json`.
+
+    Returns:
+        The round after this one, or the last round allowed.
+    """
+    round: int = evaluation["round"] + 1
+    enough = all(condition.met for condition in _of_new_use_case(evaluation))
+    return max(round, evaluation["max_rounds"]) if evaluation.get("mode") == SCOUT and enough else round
 
 
 def percent(rate: float) -> str:

@@ -17,6 +17,6 @@ def options(inputs, output: Path, *, needed: int, champion: Path | None = None) 
     return [
         "run", "--corpus", inputs.corpus.path, "--output", output, "--champion", champion or inputs.champion,
         "--rows-per-stratum", 4, "--evaluation-rows", 40, "--target", 0.6, "--margin", 0.2,
-        "--allocation", "equal", "--mode", "full",
+        "--allocation", "equal", "--generator", "fill", "--mode", "full", "--early-mode", "full",
         "--trainer", inputs.trainer, "--setting", f"needed={needed}", "--no-rollout",
     ]  # fmt: skip

@@ -69,7 +69,7 @@ def write_strata(strata: list[dict[str, Any]], path: Path) -> Path:
     return path
 
 
-def write_model(rows: list[dict[str, Any]], folder: Path) -> Path:
+def write_model(rows: list[dict[str, Any]], folder: Path, mode: str) -> Path:
     """A model that is right on `rows`."""
     folder.mkdir()
     known = {" ".join(row["tokens"]): [row["domain"], row["intent"], row["tags"]] for row in rows}
@@ -79,7 +79,7 @@ def write_model(rows: list[dict[str, Any]], folder: Path) -> Path:
         for name, column in (("domains", "domain"), ("intents", "intent"))
     }
     labels["slots"] = ["title"]
-    model = {"format": 1, "trainer": TRAINER, "parent": None, "data": {}, "mode": "full", "settings": {},
+    model = {"format": 1, "trainer": TRAINER, "parent": None, "data": {}, "mode": mode, "settings": {},
              "seed": 0, "labels": labels, "figures": {}}  # fmt: skip
     (folder / "model.json").write_text(json.dumps(model))
     return folder
@@ -115,7 +115,7 @@ class Place:
 
     path: Path
 
-    def run(self, name: str, right: list[dict[str, Any]], **settings: Any) -> Evaluated:
+    def run(self, name: str, right: list[dict[str, Any]], mode: str = "full", **settings: Any) -> Evaluated:
         given = {
             "data": write_rows(DEV + TEST + UNSEEN + MADE, self.path / "data.parquet"),
             "strata": write_strata(
@@ -133,7 +133,7 @@ class Place:
         rules = {"target": 0.95, "margin": 0.02, "confidence": 0.95, "patience": 2, "max_rounds": 2}
         given |= {"round": 0, "champion_predictions": None, "previous": None, "churn_floor": None} | rules
         return evaluate_files(
-            write_model(right, folder / "model"), **(given | outputs | {"trainer": TRAINER} | settings)
+            write_model(right, folder / "model", mode), **(given | outputs | {"trainer": TRAINER} | settings)
         )
 
     def read(self, name: str) -> dict[str, Any]:
@@ -189,6 +189,19 @@ def test_a_candidate_that_loses_an_existing_use_case_does_not_pass(place: Place)
     assert found["existing"]["negative_flips"] == 0.2
     assert found["existing"]["intents"][0]["harmed"]
     assert len(found["reasons"]) == 2 and all("existing" in reason for reason in found["reasons"])
+
+
+def test_a_stratum_given_up_on_a_scout_is_judged_anew_on_a_whole_model(place: Place) -> None:
+    place.run("champion", OLD)
+    other = [row for row in DEV + TEST if row["stratum_id"] == "add"]
+    rules = {"patience": 1, "max_rounds": 3}
+    place.run("scout", OLD + other, mode="scout", round=1, **rules, **place.after("champion"))
+    assert [stratum["verdict"] for stratum in place.read("scout")["strata"]] == ["pass", "give_up"]
+    most = [row for row in DEV if row["stratum_id"] == "put"][:-2]
+    after = place.after("champion") | {"previous": place.path / "scout" / "evaluation"}
+    for name, mode, verdict in (("again", "scout", "give_up"), ("whole", "full", "undecided")):
+        place.run(name, OLD + other + most, mode=mode, round=2, **rules, **after)
+        assert place.read(name)["strata"][1]["verdict"] == verdict
 
 
 def test_rows_that_are_held_out_must_agree(place: Place) -> None:

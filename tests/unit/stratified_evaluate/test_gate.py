@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from adsmu.stratified_evaluate.gate import Rule, conditions, judge_round, judge_stratum
+from adsmu.stratified_evaluate.gate import Rule, conditions, judge_round, judge_stratum, next_round
 from adsmu.stratified_evaluate.intervals import clopper_pearson
 
 RULE = Rule(target=0.95, margin=0.02, confidence=0.95, patience=2, max_rounds=3)
@@ -149,3 +149,20 @@ def test_a_champion_is_not_compared_with_itself() -> None:
 
 def test_without_held_out_rows_the_development_rows_decide() -> None:
     assert judge_round(evaluation(gate__measured_on="dev", splits__test=None))[0] == "pass"
+
+
+def test_a_scout_does_not_pass_whatever_it_reaches() -> None:
+    verdict, reasons = judge_round(evaluation(mode="scout"))
+    assert verdict == "refine" and "a scout" in reasons[0]
+    assert judge_round(evaluation(mode="scout", round=3))[0] == "exhausted"
+
+
+def test_a_scout_that_needs_no_more_data_calls_for_the_last_round() -> None:
+    assert next_round(evaluation(mode="scout", max_rounds=5)) == 5
+    # What it cost existing use cases is no reason for more data: a scout saw few of their rows.
+    assert next_round(evaluation(mode="scout", max_rounds=5, existing__difference_low=-0.2)) == 5
+
+
+def test_rounds_follow_one_another_while_data_is_lacking_or_models_are_whole() -> None:
+    assert next_round(evaluation(mode="scout", max_rounds=5, strata__0__verdict="fail")) == 2
+    assert next_round(evaluation(mode="warm", max_rounds=5)) == 2

@@ -70,6 +70,7 @@ def rounds() -> list[dict[str, Any]]:
             old["domain"],
             Rule(0.95, 0.02, 0.95, 2, 3),
             round=round,
+            mode="full",
             added=pa.chunked_array([["s0"] * round], pa.string()),
             previous=evaluations[-1] if evaluations else None,
             churn_floor=0.021,
