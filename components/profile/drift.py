@@ -237,7 +237,7 @@ def _wasserstein(before: Numeric, now: Numeric, noise: float, z: float) -> dict[
     return {"w1": distance / sd, "w1_raw": distance, "w1_floor": np.sqrt(noise) * (mean / sd + z)}
 
 
-def _of_bins(before: np.ndarray, now: np.ndarray, noise: float, chance: float, z: float) -> dict[str, float]:
+def _of_bins(before: np.ndarray, now: np.ndarray, noise: float, chance: float, z: float) -> dict[str, Any]:
     bins = len(before)
     p, q = before / before.sum(), now / now.sum()
     pooled = (before + now) / (before + now).sum()
