@@ -21,6 +21,7 @@ from adsmu import (
     strategy_command,
     submit_command,
     value_command,
+    watch_command,
 )
 from adsmu.errors import EXIT_BAD_INPUT, EXIT_EXHAUSTED, EXIT_FAULT, EXIT_PASS, BadInput, StepFailed
 
@@ -39,6 +40,7 @@ app.add_typer(strategy_command.app)
 app.add_typer(lineage_command.app)
 app.add_typer(sign_off_command.app)
 app.command()(value_command.value)
+app.command()(watch_command.watch)
 _console = Console()
 _errors = Console(stderr=True)
 

@@ -83,11 +83,16 @@ def submit(
             _until_end(server, run, as_json, quiet)
 
 
-@app.command()
-def watch(
-    run: Run, host: Host = "", namespace: Namespace = "", as_json: AsJson = False, quiet: Quiet = False
-) -> None:
-    """Show rounds, strata and pods of a run until it ends: exit 0 for pass, 3 for exhausted, 1 for fault."""
+def follow(run: str, host: str, namespace: str, as_json: bool, quiet: bool) -> None:
+    """Shows rounds, strata and pods of a run until it ends: exit 0 for pass, 3 for exhausted, 1 for fault.
+
+    Args:
+        run: The run's id.
+        host: URL of the server.
+        namespace: The user's, on a server with users.
+        as_json: Whether to print one JSON object and nothing else.
+        quiet: Whether to print nothing but errors.
+    """
     with _connected(host, namespace) as server:
         _until_end(server, run, as_json, quiet)
 
