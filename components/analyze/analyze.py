@@ -100,7 +100,7 @@ def analyze_files(
     *,
     analysis: str | Path,
     findings: str | Path | None = None,
-    labels: str | Path | None = None,
+    labels: str | Path | Ask | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Analyzes a window and writes what was found.
@@ -114,7 +114,7 @@ def analyze_files(
         strategy: The strategy, YAML.
         analysis: The `analysis.json` to write.
         findings: A `findings.json`, or None.
-        labels: Labels by id, Parquet with `id`, `label` and `label_time`, or None.
+        labels: Labels by id, Parquet with `id`, `label` and `label_time`; who gives them when asked; or None.
         seed: Of the samples.
 
     Returns:
@@ -127,16 +127,12 @@ def analyze_files(
     said = read_json(findings) if findings else None
     if said is not None and (not isinstance(said, dict) or not isinstance(said.get("findings"), list)):
         raise BadInput("must hold a list of findings", file=findings, column="findings")
-    given: dict[str, Any] = {}
-    if labels:
-        late = read_labels(labels)
-        given = dict(zip(late["id"].to_pylist(), late["label"].to_pylist(), strict=True))
     result = analyze(
         read_observations(reference),
         read_observations(window),
         declared,
         said,
-        lambda ids: [given.get(each) for each in ids],
+        labels if callable(labels) else _given(labels),
         seed,
     )
     result = {
@@ -148,6 +144,15 @@ def analyze_files(
     }
     write_json(result, analysis)
     return result
+
+
+def _given(labels: str | Path | None) -> Ask:
+    """Answers with the labels of a file."""
+    given: dict[str, Any] = {}
+    if labels:
+        late = read_labels(labels)
+        given = dict(zip(late["id"].to_pylist(), late["label"].to_pylist(), strict=True))
+    return lambda ids: [given.get(each) for each in ids]
 
 
 def _ids(case: Case, places: np.ndarray | list[int]) -> list[str]:

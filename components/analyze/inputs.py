@@ -37,7 +37,8 @@ def contract(case: Case) -> Outcome:
         if each.get("level") == "quality" and each.get("blocks")
     ]
     columns = list(dict.fromkeys(_reference_columns(case)))
-    broken = broken_rules(case.reference, case.window, columns, case.strategy.columns.text)
+    declared = case.strategy.columns
+    broken = broken_rules(case.reference, case.window, columns, declared.text, declared.contract)
     rows = len(case.window)
     if broken:
         worst = broken[0]

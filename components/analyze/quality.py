@@ -1,6 +1,6 @@
 """What is wrong with the data themselves: rules that the reference keeps and the window breaks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from adsmu.analyze.points import vectors, words
 from adsmu.profile.observations import is_embedding, is_numeric, is_text, is_tokens
+from adsmu.strategy.watched import Contract
 from adsmu.stratified_evaluate.intervals import clopper_pearson
 
 CONFIDENCE = 0.999
@@ -50,19 +51,25 @@ class Broken:
 
 
 def broken_rules(
-    reference: pa.Table, window: pa.Table, columns: Sequence[str], text: Sequence[str]
+    reference: pa.Table,
+    window: pa.Table,
+    columns: Sequence[str],
+    text: Sequence[str],
+    declared: Mapping[str, Contract] | None = None,
 ) -> list[Broken]:
     """Learns rules from the reference and checks the window by them.
 
     They are: the column is there, of its kind; values are there; numbers lie in the range; a continuous
     column is not stuck at one value; categories are known; texts are neither empty nor of unknown characters;
-    vectors are not constant and their length lies in the range.
+    vectors are not constant and their length lies in the range. Of a column whose contract is declared they
+    are what that says, and that values are there: a reference of one season knows no other.
 
     Args:
         reference: Rows that are taken for good.
         window: Rows to check.
         columns: The columns to check.
         text: Columns of strings that are text, not categories.
+        declared: What a strategy says of the values of columns.
 
     Returns:
         The rules that are broken, the most often broken first.
@@ -82,7 +89,9 @@ def broken_rules(
             if not pa.types.is_null(old.type):
                 found.append(Broken(name, f"values are {kind(old.type)}", 1.0, 1.0, 1.0, every))
             continue
-        for rule, before, now in _rules(name, old, new, name in text):
+        said = (declared or {}).get(name)
+        rules = _declared_rules(said, old, new) if said else _rules(name, old, new, name in text)
+        for rule, before, now in rules:
             low, high = _risen(before, now)
             if low > EXCESS:
                 found.append(Broken(name, rule, float(now.mean()), low, high, now))
@@ -106,6 +115,24 @@ def kind(type_: pa.DataType) -> str:
         if check(type_):
             return name
     return str(type_)
+
+
+def _declared_rules(
+    said: Contract, old: pa.ChunkedArray, new: pa.ChunkedArray
+) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """The rules of a column whose contract is declared."""
+    rules = [("a value is there", *(_mask(pc.is_null(each, nan_is_null=True)) for each in (old, new)))]
+    if said.values:
+        known = pa.array(said.values).cast(old.type)
+        none = [~_mask(pc.is_in(each.cast(old.type), known)) & _mask(each.is_valid()) for each in (old, new)]
+        rules.append((f"the value is one of {', '.join(map(str, said.values))}", none[0], none[1]))
+    if said.low is not None or said.high is not None:
+        low = -np.inf if said.low is None else said.low
+        high = np.inf if said.high is None else said.high
+        numbers = [each.cast(pa.float64()).to_numpy() for each in (old, new)]
+        outside = [(each < low) | (each > high) for each in numbers]
+        rules.append((f"the number lies from {low:g} to {high:g}", outside[0], outside[1]))
+    return rules
 
 
 def _rules(

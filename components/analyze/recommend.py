@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from adsmu.analyze.case import Case
+from adsmu.analyze.case import Case, present
 from adsmu.analyze.diagnose import SETTLED
-from adsmu.analyze.labelled import margin
-from adsmu.analyze.losses import Change
+from adsmu.analyze.labelled import LABELS, margin
+from adsmu.analyze.losses import Change, change
 from adsmu.analyze.novelty import cluster, like
 from adsmu.analyze.outcome import Outcome
 
@@ -91,7 +91,7 @@ def _covariate(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
         f"inputs have changed (AUC {case.separation.auc:.2f}), and not for other frequencies of classes; "
         f"on the reference, weighted as the window is, the loss changes by {_bounds(lost)}"
     )
-    measured = _measured(outcomes)
+    measured = _measured(case, outcomes)
     if measured is not None:
         told += f"; measured on {measured.rows} labelled rows, by {_bounds(measured)}"
     if max(lost.high, measured.high if measured else -np.inf) <= margin(case):
@@ -151,7 +151,7 @@ def _new_class(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
 
 
 def _concept(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
-    found = _measured(outcomes)
+    found = _measured(case, outcomes)
     risen = f" by {_bounds(found)}" if found else ""
     reason = f"inputs are as they were, and the loss has risen{risen}: their meaning has changed"
     return Recommendation(
@@ -184,11 +184,14 @@ def _poisoned(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
     return Recommendation("mend_data", reason, None, where, found.places)
 
 
-def _measured(outcomes: Mapping[str, Outcome]) -> Outcome | None:
-    """What labels told of the loss: on most rows, if two tests did."""
+def _measured(case: Case, outcomes: Mapping[str, Outcome]) -> Change | Outcome | None:
+    """What labels told of the loss: on most rows, if two tests did; else those that came with the window."""
     told = [each for name, each in outcomes.items() if name in ("random_labels", "cohort_labels")]
     known = [each for each in told if each.result in ("same", "worse", "one", "everywhere")]
-    return max(known, key=lambda each: each.rows) if known else None
+    if known:
+        return max(known, key=lambda each: each.rows)
+    rows = np.flatnonzero(present(case.supplied))
+    return change(case.loss(), case.loss(rows), case.classes) if len(rows) >= LABELS // 2 else None
 
 
 def _bounds(found: Change | Outcome) -> str:

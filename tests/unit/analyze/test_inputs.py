@@ -10,6 +10,7 @@ from adsmu.analyze.points import points
 from adsmu.analyze.quality import broken_rules
 from adsmu.analyze.shift import auc, domain, label_weights
 from adsmu.errors import BadInput
+from adsmu.strategy.watched import Contract
 
 
 @settings(max_examples=50, deadline=None)
@@ -168,3 +169,20 @@ def test_broken_vectors_are_named(damage, rule):
 
 def test_a_shift_of_the_inputs_breaks_no_rule():
     assert broken_rules(number(GOOD), number(GOOD[GOOD > 0.5]), ["x"], []) == []
+
+
+def test_a_declared_contract_stands_in_place_of_the_range_of_one_season():
+    winter, summer = pa.table({"t": np.linspace(-5, 5, 200)}), pa.table({"t": np.linspace(15, 35, 200)})
+    assert [each.rule for each in broken_rules(winter, summer, ["t"], [])] == [
+        "the number lies from -7.5 to 7.5"
+    ]
+    assert broken_rules(winter, summer, ["t"], [], {"t": Contract(low=-30, high=50)}) == []
+    (broken,) = broken_rules(winter, summer, ["t"], [], {"t": Contract(low=-30, high=25)})
+    assert broken.rule == "the number lies from -30 to 25" and broken.share == pytest.approx(0.5)
+
+
+def test_a_declared_contract_of_values_is_kept_to_the_letter():
+    old, new = pa.table({"k": ["a", "b"] * 50}), pa.table({"k": ["a", "c"] * 50})
+    (broken,) = broken_rules(old, new, ["k"], [], {"k": Contract(values=("a", "b"))})
+    assert broken.rule == "the value is one of a, b" and broken.rows.tolist() == [False, True] * 50
+    assert broken_rules(old, new, ["k"], [], {"k": Contract(values=("a", "b", "c"))}) == []
