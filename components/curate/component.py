@@ -1,5 +1,7 @@
 """The Kubeflow interface of curate."""
 
+from typing import NamedTuple
+
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Output
 
@@ -19,7 +21,7 @@ def curate(
     shares: dict = {},  # noqa: B006 - kfp reads the default, nothing writes it
     flags: list = ["down"],  # noqa: B006 - the same
     seed: int = 0,
-) -> int:
+) -> NamedTuple("Outputs", rows=int):
     """Chooses rows of production that people are to label, the most useful first.
 
     Args:
@@ -36,8 +38,10 @@ def curate(
         seed: Of what is random.
 
     Returns:
-        How many were chosen.
+        rows: How many were chosen.
     """
+    from collections import namedtuple
+
     from adsmu.curate.curate import curate_files
 
     made = curate_files(
@@ -53,4 +57,4 @@ def curate(
         labels=labels.path if labels else None,
         seed=seed,
     )
-    return made["chosen"]
+    return namedtuple("Outputs", ["rows"])(made["chosen"])
