@@ -78,7 +78,9 @@ def read_log(store: Store, service: str) -> pa.Table:
     """
     found: dict[str, dict[str, Any]] = {}
     for name, number, row in _lines(store, f"{KIND}/{service}"):
-        times = {each: _time(row[each], name, number) for each in TIMES if row.get(each) is not None}
+        times = {"time": _time(row.get("time"), name, number)}
+        if row.get("label_time") is not None:
+            times["label_time"] = _time(row["label_time"], name, number)
         found.setdefault(_id(row, "id", name, number), {**row, **times})
     where = f"{store.uri}/{KIND}/{service}"
     rows = sorted(found.values(), key=lambda row: row["time"])
@@ -117,7 +119,7 @@ def events_as_observations(store: Store, service: str) -> pa.Table:
         time = _time(label.get("time"), name, number)
         known = found.get(_id(label, "request_id", name, number))
         if known and (known["label_time"] is None or time > known["label_time"]):
-            known |= {"label": label["label"]["intent"], "label_time": time}
+            known |= {"label": _intent(label, name, number), "label_time": time}
     rows = sorted(found.values(), key=lambda row: row["time"])
     where = f"{store.uri}/events/{service}"
     try:
@@ -143,6 +145,13 @@ def _id(row: dict[str, Any], column: str, name: str, number: int) -> str:
     if not isinstance(row.get(column), str):
         raise BadInput("text is needed", file=name, row=number, column=column)
     return str(row[column])
+
+
+def _intent(label: dict[str, Any], name: str, number: int) -> str:
+    told = label.get("label")
+    if not isinstance(told, dict) or not isinstance(told.get("intent"), str):
+        raise BadInput("a label with its intent is needed", file=name, row=number, column="label")
+    return str(told["intent"])
 
 
 def _time(seconds: Any, name: str, number: int) -> datetime:

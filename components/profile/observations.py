@@ -27,8 +27,9 @@ RESERVED = {
 }
 """The columns whose meaning is fixed, and their types; None: text for classes, a number for regression.
 
-`id` and `time` are required. The others are null (`weight`: 1) where a table lacks them. `model` is the
-digest of the model that answered, `score` its confidence, `weight` one over the chance that the row was kept.
+`id` and `time` are required. The others are null (`weight`: 1) where a table lacks them; a prediction or a
+label that is NaN is not known and becomes null. `model` is the digest of the model that answered, `score` its
+confidence, `weight` one over the chance that the row was kept.
 Every other column is a feature."""
 
 
@@ -272,9 +273,12 @@ def _cast(column: pa.ChunkedArray, name: str, file: str | Path) -> pa.ChunkedArr
     if _kind(found) != _kind(wanted):
         raise BadInput(f"a {_kind(wanted)} is needed, not {_kind(found)}", file=file, column=name)
     try:
-        return column.cast(wanted)
+        made = column.cast(wanted)
     except pa.ArrowInvalid as error:
         raise BadInput(str(error).splitlines()[0], file=file, column=name) from error
+    if name in TEXT_OR_NUMBER and pa.types.is_floating(wanted):  # frames write NaN for what is not known
+        made = pc.if_else(pc.is_nan(made), pa.scalar(None, wanted), made)
+    return made
 
 
 def _kind(type_: pa.DataType) -> str:
@@ -286,7 +290,7 @@ def _kind(type_: pa.DataType) -> str:
 
 
 def _check_rows(columns: dict[str, pa.ChunkedArray], file: str | Path, begin: int) -> None:
-    ids, weight, score = columns["id"], columns["weight"], columns["score"]
+    ids, weight = columns["id"], columns["weight"]
     for name in ("id", "time", "weight"):
         _refuse(pc.is_null(columns[name]).to_numpy(), "a value is missing", file, name, begin)
     _refuse(pc.equal(ids, "").to_numpy(), "a value is missing", file, "id", begin)
@@ -295,8 +299,10 @@ def _check_rows(columns: dict[str, pa.ChunkedArray], file: str | Path, begin: in
         _refuse(again, "the id stands in an earlier row", file, "id", begin)
     good = pc.and_(pc.greater(weight, 0.0), pc.is_finite(weight))
     _refuse(~good.to_numpy(), "a finite number above 0 is needed", file, "weight", begin)
-    finite = pc.fill_null(pc.is_finite(score), True)
-    _refuse(~finite.to_numpy(), "a finite number is needed", file, "score", begin)
+    for name in ("score", *TEXT_OR_NUMBER):
+        if pa.types.is_floating(columns[name].type):
+            finite = pc.fill_null(pc.is_finite(columns[name]), True)
+            _refuse(~finite.to_numpy(), "a finite number is needed", file, name, begin)
     prediction, label = columns["prediction"].type, columns["label"].type
     if pa.null() not in (prediction, label) and prediction != label:
         rule = f"a {_kind(prediction)} is needed as the predictions are, not {_kind(label)}"

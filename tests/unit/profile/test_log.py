@@ -106,6 +106,17 @@ def test_a_line_that_is_no_observation_is_named(tmp_path):
         read_log(store, "s")
 
 
+def test_a_line_without_a_time_or_a_label_without_its_intent_is_named(tmp_path):
+    store = open_store(tmp_path)
+    store.create("observations/s/w/0.jsonl", b'{"id":"a"}\n')
+    with pytest.raises(BadInput, match=r"observations/s/w/0.jsonl, row 1, column time"):
+        read_log(store, "s")
+    store.create("events/s/w/0.jsonl", b'{"request_id":"q","time":1.0}\n')
+    store.create("labels/s/w/0.jsonl", b'{"request_id":"q","time":2.0,"label":"Other"}\n')
+    with pytest.raises(BadInput, match=r"labels/s/w/0.jsonl, row 1, column label"):
+        events_as_observations(store, "s")
+
+
 def test_what_a_predictor_logs_becomes_observations_with_late_labels(tmp_path):
     store = open_store(tmp_path / "store")
     log = WriteAhead(tmp_path / "ahead", store, "assistant", flush=60)

@@ -147,3 +147,13 @@ def test_labels_of_another_kind_than_predictions_are_refused(tmp_path):
     late = read_labels(labels(tmp_path / "label.parquet", id=["r0"], label=[1.5], label_time=[NOW]))
     with pytest.raises(BadInput, match="a text is needed, not number"):
         join_labels(observations(rows(1, prediction=["a"])), late)
+
+
+def test_a_label_that_is_no_number_is_not_known_and_an_infinite_one_is_refused(tmp_path):
+    table = observations(rows(2, prediction=[1.0, 2.0], label=[float("nan"), 3.0]))
+    assert table["label"].to_pylist() == [None, 3.0]
+    with pytest.raises(BadInput, match="row 2, column prediction: a finite number is needed"):
+        observations(rows(2, prediction=[1.0, float("inf")]), "seen.parquet")
+    late = labels(tmp_path / "late.parquet", id=["r0"], label=[float("nan")], label_time=[NOW])
+    with pytest.raises(BadInput, match="row 1, column label: a value is missing"):
+        read_labels(late)
