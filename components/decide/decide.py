@@ -76,8 +76,8 @@ def _action(strategy: Strategy, situation: Situation, said: dict[str, Said]) -> 
 def _blocked(situation: Situation) -> str:
     """Why the rows must not be learnt from; empty: they may."""
     if situation.findings["blocked"]:
-        told = next(each["text"] for each in situation.findings["findings"] if each["blocks"])
-        return f"{told}: these rows must not be learnt from"
+        told = [each["text"] for each in situation.findings["findings"] if each["blocks"]]
+        return f"{told[0] if told else 'the findings block them'}: these rows must not be learnt from"
     advice = situation.analysis["recommendation"] if situation.analysis else None
     return str(advice["reason"]) if advice and advice["action"] == "mend_data" else ""
 
@@ -146,7 +146,8 @@ def decide_files(
             "asked": asked,
         }
 
-    entry = record(decisions(open_store(store), plan), event_key(plan, found, asked), taken, now.timestamp())
+    log, event = decisions(open_store(store), plan), event_key(plan, found, asked)
+    entry = record(log, event, taken, now.timestamp(), inputs.get("analysis"))
     write_json(entry, decision)
     return entry
 

@@ -56,9 +56,22 @@ def labelled_then(past: Sequence[Entry]) -> int | None:
     return served["labelled"] if served else None
 
 
-def of_event(past: Sequence[Entry], event: str) -> Entry | None:
-    """The decision that was taken about an event, or None."""
-    return next((entry for entry in past if entry["event"] == event), None)
+def of_event(past: Sequence[Entry], event: str, analysis: str | None = None) -> Entry | None:
+    """The decision that stands about an event; None: it is to be taken.
+
+    An update stands for good. Any other decision stands until an analysis comes that it did not know: labels
+    that a first analysis asked for arrive later.
+
+    Args:
+        past: The earlier decisions, oldest first.
+        event: What is decided about.
+        analysis: Digest of the analysis that is known now, or None.
+    """
+    about = [entry for entry in past if entry["event"] == event]
+    if updated := last_update(about):
+        return updated
+    knew = [entry for entry in about if analysis in (None, entry.get("inputs", {}).get("analysis"))]
+    return knew[-1] if knew else None
 
 
 def _of(entry: Entry, name: str) -> dict[str, Any] | None:

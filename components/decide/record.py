@@ -1,4 +1,4 @@
-"""The record of decisions: one an event, created once and never changed."""
+"""The record of decisions: each created once and never changed, at most one update an event."""
 
 import hashlib
 import json
@@ -33,7 +33,11 @@ def event_key(strategy: Strategy, findings: dict[str, Any], asked: str) -> str:
 
 
 def record(
-    log: EvidenceLog, event: str, taken: Callable[[Sequence[Entry]], dict[str, Any]], time: float
+    log: EvidenceLog,
+    event: str,
+    taken: Callable[[Sequence[Entry]], dict[str, Any]],
+    time: float,
+    analysis: str | None = None,
 ) -> Entry:
     """Takes a decision about an event once: a second delivery finds the first decision.
 
@@ -42,6 +46,8 @@ def record(
         event: What the decision is about.
         taken: Takes the decision, given the earlier ones; called again when another process was faster.
         time: Now, in Unix seconds.
+        analysis: Digest of the analysis it rests on; one that came later lets it be taken anew, unless it was
+            to update.
 
     Returns:
         The decision about this event as it is stored.
@@ -53,7 +59,7 @@ def record(
     """
     for _ in range(ATTEMPTS):
         earlier = log.read()
-        if first := past.of_event(earlier, event):
+        if first := past.of_event(earlier, event, analysis):
             return first
         try:
             return log.append({"kind": "decision", "event": event, **taken(earlier)}, time)

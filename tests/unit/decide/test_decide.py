@@ -291,6 +291,25 @@ def test_an_event_that_is_delivered_again_finds_the_first_decision(tmp_path: Pat
     assert len(decisions(open_store(tmp_path / "store"), read_strategy(plan)).read()) == 1
 
 
+def test_an_analysis_that_comes_later_is_decided_upon_and_opens_one_update(
+    tmp_path: Path, plan: Path
+) -> None:
+    text = "name: nlu\ntriggers: {drifted: {kind: drift}, asked: {kind: manual}}"
+    plan.write_text(text, encoding="utf-8")
+    read = read_strategy(plan)
+    found = write_findings(tmp_path, read, figure("psi", 0.5, 0.4, 0.6))
+    analyses = [tmp_path / f"analysis-{action}.json" for action in ("nothing", "retrain", "new_mix")]
+    for path in analyses:
+        content = analysis(path.stem.removeprefix("analysis-")) | {"strategy": read.digest, "findings": None}
+        path.write_text(json.dumps(content), encoding="utf-8")
+    made = [run(tmp_path, plan, found)]
+    made += [run(tmp_path, plan, found, analysis=path) for path in (analyses[0], *analyses)]
+    assert [each["action"] for each in made] == ["do_not_update"] * 3 + ["update"] * 2
+    assert made[1] == made[2] != made[0] and made[3] == made[4]
+    assert run(tmp_path, plan, found) == made[-1]
+    assert len(decisions(open_store(tmp_path / "store"), read).read()) == 3
+
+
 def test_every_decision_is_stored_with_the_digests_of_what_it_rests_on(tmp_path: Path, plan: Path) -> None:
     read = read_strategy(plan)
     first = run(tmp_path, plan, write_findings(tmp_path, read))
