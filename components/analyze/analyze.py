@@ -160,5 +160,5 @@ def _ids(case: Case, places: np.ndarray | list[int]) -> list[str]:
     return ids
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None

@@ -11,8 +11,8 @@ FOLDER = Path(__file__).parent
 SHARED = FOLDER.parent / "stratified_evaluate"
 """Where the style of all reports is."""
 
-WIDTH, HEIGHT = 900, 260
-LEFT, RIGHT, TOP, BOTTOM = 52, WIDTH - 16, 12, HEIGHT - 30
+WIDTH, HEIGHT = 900, 300
+LEFT, RIGHT, TOP, BOTTOM = 84, WIDTH - 36, 20, HEIGHT - 34
 ARMS = {"followed": "following it", "always": "retraining after every window", "never": "never retraining"}
 ACTIONS = {
     "update": ("↻", "refine", "update"),
