@@ -1,5 +1,6 @@
 """What is wrong with the data themselves: rules that the reference keeps and the window breaks."""
 
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -188,7 +189,10 @@ def _range_rule(what: str, before: np.ndarray, now: np.ndarray) -> tuple[str, np
 def _text_rules(
     before: list[str], now: list[str], missing: list[np.ndarray]
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    known = set("".join(before))
+    known = {
+        *string.printable,
+        *"".join(before),
+    }  # a digit or a currency sign is no fault of a new topic's text
     empty = [np.array([not each.strip() for each in side]) for side in (before, now)]
     strange = np.array([not known.issuperset(each) for each in now])
     return [

@@ -88,6 +88,7 @@ def monitor(given: Given, strategy: Strategy, window: Window) -> dict[str, Any]:
         },
         "reference": {"kind": strategy.reference.kind, "compared": [each.as_json() for each in compared]},
         **as_json(found, window),
+        "unmeasured": _unmeasured(given.rows, figures, strategy),
         "figures": [measured(each) for each in figures],
         "series": {name: _steps(each) for name, each in series.items()},
     }
@@ -114,7 +115,7 @@ def _quality(rows: pa.Table, given: Given, strategy: Strategy, compared: Sequenc
     """What the values of the window's rows break."""
     signals = _signals(strategy, "quality")
     reference = compared[0].profile if compared else given.validation_profile
-    # What the model answers is not what it learns from: less sure of a new class than ever, it breaks no rule.
+    # What the model answers is not what it learns from: less sure of a new class, it breaks no rule.
     apart = (*strategy.columns.projections, *ANSWERS)
     watched = [name for name in _watched(strategy, reference) if name not in apart]
     found = []
@@ -135,7 +136,8 @@ def _arrival(
     """Whether the rows that were due came."""
     known = within(given.rows, "time", datetime.min.replace(tzinfo=UTC), window.end)
     newest = pc.max(given.rows["time"].filter(pa.array(known))).as_py()
-    usual = [each.findings["window"]["hours"] for each in given.history]
+    hours = [each.findings["window"]["hours"] for each in given.history]
+    days = [arrival.present_steps(each.findings["series"].get("rows", [])) for each in given.history]
     found = []
     for name, signal in _signals(strategy, "quality").items():
         if signal.measure == "volume":
@@ -143,7 +145,7 @@ def _arrival(
         elif signal.measure == "staleness":
             found += arrival.staleness(name, signal, rows, newest, window.begin, window.end)
         elif signal.measure == "dropped":
-            found += arrival.dropped(name, signal, rows, window.begin, window.end, usual)
+            found += arrival.dropped(name, signal, rows, window.begin, window.end, hours, days)
     return found
 
 
@@ -156,7 +158,9 @@ def _drift(given: Given, strategy: Strategy, compared: Sequence[Compared]) -> li
         watched = _watched(strategy, each.profile)
         figures = drifts(signals, each.name, each.profile, given.profile, watched)
         if each is compared[0]:
-            figures = with_kinds(figures, series, each.profile, each.name, watched, signals)
+            # Answers of earlier windows may be another model's: they are no series.
+            asked = [column for column in watched if column not in ANSWERS]
+            figures = with_kinds(figures, series, each.profile, each.name, asked, signals)
         # A projection stands in profiles only: its rows are looked up by time.
         found += [
             replace(each, conditions=()) if each.column in strategy.columns.projections else each
@@ -174,6 +178,12 @@ def _system(given: Given, strategy: Strategy, window: Window) -> list[Figure]:
         for name, signal in _signals(strategy, "system").items()
         for found in system(name, signal, readings)
     ]
+
+
+def _unmeasured(known: pa.Table, figures: Sequence[Figure], strategy: Strategy) -> list[str]:
+    """The cohorts, with those that only earlier rows show, of which no label came in within the window."""
+    measured = {each.cohort for each in figures if each.level == "performance"}
+    return [name for name in cohorts(strategy.cohorts, known, len(known)) if name not in measured]
 
 
 def _series(
