@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -72,8 +73,8 @@ def series(
     Args:
         name: What it is called.
         rows: The window's rows.
-        values: One number a row, whose weighted mean is taken; None: the sum of weights, that is, how many
-            rows there were before sampling.
+        values: One number a row, whose weighted mean is taken of those that are finite; None: the sum of
+            weights, that is, how many rows there were before sampling.
         begin: Of the window.
         end: Of the window; not in it.
         past: The figure at each step of earlier windows.
@@ -81,6 +82,8 @@ def series(
     times, length, cycle = steps(begin, end)
     place = _slots(rows, begin, length)
     inside = (place >= 0) & (place < len(times))
+    if values is not None:
+        inside &= np.isfinite(values)
     weights = rows["weight"].to_numpy()[inside]
     found = np.bincount(place[inside], weights, minlength=len(times))
     if values is not None:
@@ -108,7 +111,8 @@ def _before(past: Mapping[datetime, float], begin: datetime, length: timedelta) 
 def volume(name: str, signal: Signal, rows: Series) -> list[Figure]:
     """The day that is farthest from what was predicted of it, as a relative change.
 
-    Days inside their range are 0: what is usual is no finding, whatever its size.
+    Days inside their range are 0: what is usual is no finding, whatever its size. Where less than a row was
+    predicted the change is in rows.
 
     Args:
         name: The signal's name.
@@ -123,7 +127,7 @@ def volume(name: str, signal: Signal, rows: Series) -> list[Figure]:
         return []
     outside = rows.outside
     change = np.zeros(len(expected))
-    change[outside] = rows.values[outside] / expected[outside] - 1
+    change[outside] = (rows.values[outside] - expected[outside]) / np.maximum(expected[outside], 1)
     worst = int(np.abs(change).argmax())
     range_ = rows.ranges[worst]
     text = f"each of {len(expected)} days has the rows that were predicted"
@@ -179,7 +183,8 @@ def dropped(
     rows: pa.Table,
     begin: datetime,
     end: datetime,
-    usual: Sequence[float],
+    hours_before: Sequence[float],
+    days_before: Sequence[float],
 ) -> list[Figure]:
     """The share of hours, or of days, of a window without any row, above what is usual.
 
@@ -189,16 +194,17 @@ def dropped(
         rows: The window's rows.
         begin: Of the window.
         end: Of the window.
-        usual: The share of hours with rows in each earlier window.
+        hours_before: The share of hours with rows in each earlier window.
+        days_before: The share of days with rows in each of them.
 
     Returns:
-        One figure.
+        One figure; few rows do not silence it, for they are what it looks for.
     """
     hours, days = (_filled(rows, begin, end, length) for length in (HOUR, DAY))
-    by_hour = float(np.median(usual) if len(usual) else hours.mean()) >= HOURLY
-    filled, unit = (hours, "hour") if by_hour else (days, "day")
+    by_hour = float(np.median(hours_before) if len(hours_before) else hours.mean()) >= HOURLY
+    filled, unit, usual = (hours, "hour", hours_before) if by_hour else (days, "day", days_before)
     empty = float(1 - filled.mean())
-    normal = float(1 - np.median(usual)) if by_hour and len(usual) else 0.0
+    normal = float(1 - np.median(usual)) if len(usual) else 0.0
     length = HOUR if by_hour else DAY
     longest, first = _longest_gap(filled)
     text = f"{int((~filled).sum()):,} of {len(filled):,} {unit}s have no row"
@@ -209,7 +215,7 @@ def dropped(
             name,
             signal,
             value=max(empty - normal, 0.0),
-            rows=len(rows),
+            rows=max(len(rows), signal.minimum_rows),
             beyond=empty - normal > signal.threshold,
             text=f"{text}; {100 * normal:.1f} % is usual",
             blocks=True,
@@ -221,6 +227,15 @@ def dropped(
 def present_hours(rows: pa.Table, begin: datetime, end: datetime) -> float:
     """The share of a window's hours that have rows."""
     return float(_filled(rows, begin, end, HOUR).mean())
+
+
+def present_steps(steps: Sequence[Mapping[str, Any]]) -> float:
+    """The share of a series' steps, as `findings.json` holds them, that have rows.
+
+    >>> present_steps([{"value": 3.0}, {"value": 0.0}])
+    0.5
+    """
+    return float(np.mean([(each["value"] or 0) > 0 for each in steps])) if steps else 1.0
 
 
 def _filled(rows: pa.Table, begin: datetime, end: datetime, length: timedelta) -> np.ndarray:

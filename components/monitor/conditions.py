@@ -1,5 +1,6 @@
 """Which rows a figure is of, as data: what a finding says can be looked up again in the observations."""
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,13 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adsmu.errors import BadInput
+from adsmu.profile.observations import is_numeric
 from adsmu.strategy import Cohort
 
 Condition = Mapping[str, Any]
 """What a row must be. `{"column", "is": "missing"}`; `{"column", "is": "in" or "not_in", "values"}` (a
-missing value is neither); `{"column", "is": "within" or "outside", "low", "high"}`, where null is no bound,
-`within` takes its low end and leaves its high end out, and `outside` is strict on both sides; `{"is":
-"wrong"}`: the prediction is not the label."""
+missing value is neither; no row has a value of another type); `{"column", "is": "within" or "outside", "low",
+"high"}`, where null is no bound, `within` takes its low end and leaves its high end out, and `outside` is
+strict on both sides; `{"is": "wrong"}`: the prediction is not the label."""
 
 
 def select(table: pa.Table, conditions: Iterable[Condition]) -> np.ndarray:
@@ -121,6 +123,8 @@ def missing(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _sides(column: pa.ChunkedArray, condition: Condition, low: Any, high: Any, join: Any) -> np.ndarray:
+    if not (is_numeric(column.type) or pa.types.is_temporal(column.type)):
+        return np.zeros(len(column), dtype=bool)
     sides = [
         _true(compare(column, _bound(column, condition[side])))
         for side, compare in (("low", low), ("high", high))
@@ -136,8 +140,14 @@ def _bound(column: pa.ChunkedArray, value: Any) -> pa.Scalar:
 
 
 def _values(column: pa.ChunkedArray, values: Sequence[Any]) -> pa.Array:
+    """The values that a column of this type can hold; no row has the others."""
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    return pa.array(values, kind)
+    held = []
+    for value in values:
+        with contextlib.suppress(pa.ArrowException, TypeError, ValueError, OverflowError):
+            if pa.scalar(value, kind).as_py() == value:
+                held.append(value)
+    return pa.array(held, kind)
 
 
 def _true(flags: pa.ChunkedArray) -> np.ndarray:

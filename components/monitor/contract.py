@@ -167,9 +167,10 @@ def check_contract(
 
 
 def _judged(kept: Sequence[Rule], signals: Mapping[str, Signal]) -> Iterator[tuple[Rule, str, Signal]]:
-    """Each rule with the first signal that it belongs to."""
+    """Each rule with the signal it belongs to: one that names the column before one of all columns."""
+    order = sorted(signals.items(), key=lambda item: (not item[1].columns, item[0]))
     for rule in kept:
-        for name, signal in signals.items():
+        for name, signal in order:
             if signal.measure == rule.measure and (not signal.columns or rule.column in signal.columns):
                 yield rule, name, signal
                 break

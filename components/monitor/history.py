@@ -111,7 +111,8 @@ def references(
         validation: The profile of the rows that the model was evaluated on, or None.
 
     Returns:
-        One, or with several sliding lengths one each; those for which there is no window yet are left out.
+        One, or with several sliding lengths one each, the shortest first; those for which there is no window
+        yet are left out.
 
     Raises:
         BadInput: A validation reference is asked for, and its profile is not given.
@@ -134,7 +135,7 @@ def references(
         close = near and abs(near.window.begin - then) < (window.end - window.begin) / 2
         return _merged("season", [near] if near and close else [])
     found = []
-    for length in wanted.lengths:
+    for length in sorted(wanted.lengths):
         chosen = [each for each in healthy if each.window.begin >= window.begin - length]
         found += _merged(f"sliding {shown(length)}", chosen)
     return found

@@ -49,7 +49,7 @@ def outcome(name: str, signal: Signal, rows: pa.Table, confidence: float) -> lis
     """
     column = signal.columns[0]
     values = outcomes(rows, column)
-    known = ~np.isnan(values)
+    known = np.isfinite(values)
     if not known.any():
         return []
     found = clustered_mean(values[known], rows["weight"].to_numpy()[known], days(rows)[known], confidence)

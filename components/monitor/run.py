@@ -71,6 +71,9 @@ def monitor_files(
     rows = int(within(given.rows, "time", window.begin, window.end).sum())
     if given.profile.rows != rows:
         raise BadInput(f"is of {given.profile.rows:,} rows, the window has {rows:,}", file=profile)
+    first, last = given.profile.first, given.profile.last
+    if first and last and not window.begin <= first <= last < window.end:
+        raise BadInput(f"is of {first.isoformat()} to {last.isoformat()}, not of the window", file=profile)
     result = monitor(given, plan, window)
     result["inputs"] = {"observations": digest(observations), "profile": digest(profile)}
     page = render_report(result, plan.name)

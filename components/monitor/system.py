@@ -35,7 +35,7 @@ def read_system(path: str | Path) -> pa.Table:
 
     Raises:
         BadInput: The file is missing or not Parquet, a column is missing or of another type, or a reading of
-            cpu or memory has a limit that is not above 0.
+            cpu or memory has a limit that is not above 0, or a value is not finite.
     """
     if not Path(path).is_file():
         raise BadInput("no such file", file=path)
@@ -50,9 +50,13 @@ def read_system(path: str | Path) -> pa.Table:
         table = table.select(SCHEMA.names).cast(SCHEMA)
     except pa.ArrowException as error:
         raise BadInput(f"is not of the table's types: {str(error).splitlines()[0]}", file=path) from error
-    wrong = pc.fill_null(pc.less_equal(table["limit"], 0.0), False).to_numpy()
-    if wrong.any():
-        raise BadInput("a number above 0 is needed", file=path, row=int(wrong.argmax()) + 1, column="limit")
+    for name, broken, rule in (
+        ("value", pc.invert(pc.is_finite(table["value"])), "a finite number is needed"),
+        ("limit", pc.invert(pc.greater(table["limit"], 0.0)), "a number above 0 is needed"),
+    ):
+        wrong = pc.fill_null(broken, False).to_numpy()
+        if wrong.any():
+            raise BadInput(rule, file=path, row=int(wrong.argmax()) + 1, column=name)
     return table
 
 

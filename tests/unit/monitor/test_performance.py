@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from monitored import default_signals, ids, look, plan, replay, with_column
 
 from adsmu.errors import BadInput
-from adsmu.monitor.conditions import cohorts
+from adsmu.monitor.conditions import cohorts, select
 from adsmu.monitor.estimate import BLIND, estimated_accuracy
 from adsmu.monitor.findings import ALERTS, ALERTS_OF_SIGNAL, Window, drill_down
 from adsmu.monitor.labels import judged, newest_model
@@ -223,3 +224,44 @@ def test_a_finding_of_another_form_cannot_be_drilled_into(finding: dict) -> None
 def test_too_many_values_for_cohorts_are_refused() -> None:
     with pytest.raises(BadInput, match="cohort of each is too many"):
         watched(answers([f"intent {number}" for number in range(300)], [True] * 300))
+
+
+@pytest.mark.parametrize(
+    ("cohort", "rows"),
+    [
+        (Cohort("x", (1,)), [False, True, True]),
+        (Cohort("x", (1.5,)), [False, False, False]),
+        (Cohort("text", (1,)), [False, False, False]),
+        (Cohort("text", ("1", 2)), [True, False, False]),
+        (Cohort("text", low=1), [False, False, False]),
+        (Cohort("none", (1,)), [False, False, False]),
+    ],
+)
+def test_a_cohort_holds_no_row_of_another_type(cohort: Cohort, rows: list[bool]) -> None:
+    table = pa.table({"x": [0, 1, 1], "text": ["1", "2", None], "none": pa.nulls(3)})
+    (conditions,) = cohorts({"of": cohort}, table).values()
+    assert select(table, conditions).tolist() == rows
+
+
+def test_an_outcome_that_is_missing_or_infinite_in_a_row_leaves_its_day_known() -> None:
+    count = 700
+    money = np.where(np.arange(count) == 3, np.nan, np.where(np.arange(count) == 5, np.inf, 2.0))
+    table = answers(np.full(count, "a", dtype=object), np.ones(count, bool), money=money)
+    signals = {"money": Signal("outcome", 1.0, columns=("money",))}
+    found = look(table, plan(task="classification", signals=signals), FIRST).findings
+    assert [each["value"] for each in found["series"]["money"]] == [2.0] * 7
+    (figure,) = found["figures"]
+    assert (figure["value"], figure["rows"]) == (2.0, 698)
+
+
+def test_a_cohort_without_labels_in_the_window_is_named() -> None:
+    first = answers(["a"] * 200, [True] * 200, language=["de", "en"] * 100)
+    later = pa.array([f"later {number}" for number in range(200)])
+    second = first.set_column(0, "id", later).set_column(
+        1, "time", pc.add(first["time"], pa.scalar(WEEK, pa.duration("us")))
+    )
+    second = with_column(second, "language", ["de"] * 200)
+    strategy = plan(task="classification", cohorts={"language": Cohort("language")})
+    table = pa.concat_tables([first, second])
+    assert look(table, strategy, FIRST).findings["unmeasured"] == []
+    assert look(table, strategy, SECOND).findings["unmeasured"] == ["language=en"]

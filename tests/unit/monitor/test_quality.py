@@ -6,18 +6,19 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from monitored import default_signals, ids, inside, look, month, of, plan, replay, with_column
+from monitored import FIRST, default_signals, ids, inside, look, month, of, plan, replay, with_column
 
 from adsmu.errors import BadInput
 from adsmu.monitor.contract import check_contract, contract_schema, rules
-from adsmu.monitor.findings import drill_down
+from adsmu.monitor.findings import Window, drill_down
 from adsmu.monitor.history import Earlier
 from adsmu.monitor.units import CONVERSIONS, SHARES, unit_change
-from adsmu.profile.observations import write_observations
+from adsmu.profile.observations import observations, write_observations
 from adsmu.profile.profiles import profile
 from adsmu.strategy import Columns, Contract, Reference, Signal
 
 LAST = 22
+WEEK = timedelta(weeks=1)
 
 
 def last_month(table: pa.Table, history: list[Earlier], **others: object) -> Earlier:
@@ -191,3 +192,47 @@ def test_a_conversion_is_undone(name: str) -> None:
     found = unit_change(before, times * now + add)
     assert found is not None and found.name == name and found.undone > 0.9
     assert unit_change(before, now) is None
+
+
+def hourly(rows: np.ndarray) -> pa.Table:
+    """A row at each of some hours from the first on."""
+    times = [FIRST + timedelta(hours=int(hour)) for hour in rows]
+    return observations(pa.table({"id": [str(hour) for hour in rows], "time": times, "x": rows / 7 % 1}))
+
+
+def weeks(table: pa.Table, count: int) -> list[Earlier]:
+    window = [Window(FIRST + n * WEEK, FIRST + (n + 1) * WEEK) for n in range(count)]
+    return list(replay(table, plan(Reference("sliding", lengths=(4 * WEEK,))), window))
+
+
+def test_hours_that_are_dropped_block_though_few_rows_are_left() -> None:
+    hours = np.arange(4 * 168)
+    found = weeks(hourly(hours[(hours < 3 * 168) | (hours % 168 < 84)]), 4)
+    assert found[3].findings["window"]["rows"] == 84
+    assert [each.findings["blocked"] for each in found] == [False, False, False, True]
+    assert "quality:dropped" in ids(found[3])
+
+
+def test_a_stream_that_rests_at_weekends_is_not_blocked_for_it() -> None:
+    hours = np.arange(4 * 168)
+    worked = hours[(hours // 24 % 7 < 5) & (hours % 24 < 8)]
+    assert not any(each.findings["blocked"] for each in weeks(hourly(worked), 4)[1:])
+    gone = worked[(worked < 3 * 168) | (worked // 24 % 7 < 2)]
+    assert weeks(hourly(gone), 4)[3].findings["blocked"]
+
+
+def test_rows_on_a_day_that_never_had_any_are_a_finite_change() -> None:
+    hours = np.arange(20 * 168)
+    known = hours[(hours // 24 % 7 < 5) & (hours % 24 < 20)]
+    sunday = 19 * 168 + 6 * 24 + np.arange(20)
+    found = weeks(hourly(np.concatenate([known, sunday])), 20)[19]
+    (change,) = [each for each in found.findings["findings"] if each["signal"] == "volume"]
+    assert change["value"] == 20
+
+
+def test_the_signal_that_names_a_column_counts_whatever_the_order() -> None:
+    kept = rules(None, {"x": Contract(low=0)}, ["x"])
+    table = pa.table({"x": [*np.ones(95), *-np.ones(5)]})
+    signals = {"any": Signal("out_of_range", 0.5), "x": Signal("out_of_range", 0.01, columns=("x",))}
+    for order in (signals, dict(reversed(signals.items()))):
+        assert [each.signal for each in check_contract(table, kept, order, 0.95)] == ["x"]

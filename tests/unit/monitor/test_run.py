@@ -222,6 +222,7 @@ def test_a_history_of_another_form_is_refused(run: Callable, tmp_path: Path, cha
         ({"limit": pa.array([0.0])}, "row 1, column limit"),
         ({"pod": None}, "column pod: the column is missing"),
         ({"value": pa.array(["much"])}, "is not of the table's types"),
+        ({"value": pa.array([float("nan")])}, "row 1, column value: a finite number"),
     ],
 )
 def test_readings_of_another_form_are_refused(
@@ -238,3 +239,20 @@ def test_readings_of_another_form_are_refused(
     pq.write_table(pa.table(table), tmp_path / "readings.parquet")
     with pytest.raises(BadInput, match=message):
         run(0, week(0), readings=tmp_path / "readings.parquet")
+
+
+def test_the_profile_of_another_window_is_refused(run: Callable, tmp_path: Path) -> None:
+    run(0, week(0))
+    run(1, week(1))
+    window = {"begin": START.isoformat(), "end": (START + timedelta(weeks=1)).isoformat()}
+    outputs = {"findings": tmp_path / "found.json", "report": tmp_path / "page.html"}
+    write_observations(week(0), tmp_path / "observations.parquet")
+    with pytest.raises(BadInput, match="not of the window"):
+        monitor_files(
+            tmp_path / "observations.parquet",
+            tmp_path / "history" / "1" / "profile.parquet",
+            tmp_path / "strategy.yaml",
+            **window,
+            **outputs,
+        )
+    assert not outputs["findings"].exists()
