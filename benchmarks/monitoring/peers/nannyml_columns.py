@@ -1,4 +1,4 @@
-"""W1 and L-infinity of every column by nannyml, one chunk; fitting to the reference is timed apart."""
+"""W1 and L-infinity of every column by nannyml, one chunk; fitting to the reference is told apart."""
 
 import sys
 from pathlib import Path
