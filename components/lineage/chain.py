@@ -75,10 +75,10 @@ def lineage(model: str | Path, store: Store) -> list[Link]:
 
 def _stored(store: Store, model: str) -> dict[str, Any]:
     """`model.json` of a model in the store."""
-    place = f"{model_folder(model)}/{MODEL}"
-    file = f"{store.uri}/{place}"
     if not isinstance(model, str) or not DIGEST.fullmatch(model):
         raise BadInput(f"{model!r} is not the digest of a model", file=store.uri)
+    place = f"{model_folder(model)}/{MODEL}"
+    file = f"{store.uri}/{place}"
     content = store.read(place)
     if content is None:
         raise BadInput("no such model in the store", file=file)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from adsmu.data.schema import read_utterances
 from adsmu.errors import BadInput
-from adsmu.files import write_json
+from adsmu.files import digest, write_json
 from adsmu.stratified_evaluate.correctness import mark
 from adsmu.train.model import load_model, read_model
 from adsmu.train.run import train_files
@@ -115,6 +115,12 @@ def repeat_files(
         found = load_model(made, trainer).predict(rows["tokens"].to_pylist())
         right.append(mark(rows, found)["frame"])
     repeated = spread(np.array(right), limit)
-    value = {"format": FORMAT, "rows": len(rows), "runs": len(right), **asdict(repeated)}
+    value = {
+        "format": FORMAT,
+        "model": digest(model),
+        "rows": len(rows),
+        "runs": len(right),
+        **asdict(repeated),
+    }
     write_json(value, output)
     return repeated

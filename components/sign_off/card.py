@@ -72,9 +72,8 @@ def conditions(card: dict[str, Any]) -> list[Condition]:
                 f"spread of {retraining['runs']} retrainings: standard deviation of at most {bound}",
             )
         )
-    for entry in card["comparisons"]:
-        if entry["kind"] == "all":
-            found.append(_no_worse(entry, card["margin"]))
+    whole = [_no_worse(entry, card["margin"]) for entry in card["comparisons"] if entry["kind"] == "all"]
+    found += whole or [Condition(False, "nothing was compared")]
     if card["unmeasured"]:
         found.append(Condition(False, f"cohorts without rows: {_some(card['unmeasured'])}; none may be"))
     for kind, words in (("stratum", "strata"), ("cohort", "cohorts")):

@@ -64,7 +64,8 @@ def card_files(
         The card.
 
     Raises:
-        BadInput: An input breaks a rule, or the evaluation is of another model; nothing is written.
+        BadInput: An input breaks a rule, or the evaluation or the retrainings are of another model;
+            nothing is written.
     """
     refuse_existing(output)
     plan = read_strategy(strategy) if strategy else None
@@ -97,7 +98,7 @@ def card_files(
         "rows": len(given.rows),
         "pairs": len(given.pairs),
         "verdict": measured["verdict"] if measured else None,
-        "retraining": _retraining(retraining),
+        "retraining": _retraining(retraining, of_model),
         "sign_off": plan.promotion.sign_off if plan else None,
         "change": {"kind": (change := change_of(before, said)).kind, "words": change.words},
         "unmeasured": [name for _, name, member in groups if not member.any()],
@@ -226,11 +227,13 @@ def pipeline_files(
     return decision
 
 
-def _retraining(path: str | Path | None) -> dict[str, Any] | None:
+def _retraining(path: str | Path | None, model: str) -> dict[str, Any] | None:
     if path is None:
         return None
     value = read_json(path)
     names = ("runs", "deviation", "high", "disagreement", "limit", "repeatable")
     if not isinstance(value, dict) or any(name not in value for name in names):
         raise BadInput(f"must hold {', '.join(names)}", file=path)
+    if value.get("model") != model:
+        raise BadInput(f"is of another model than {model}", file=path, column="model")
     return {name: value[name] for name in names}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adsmu.errors import BadInput
-from adsmu.files import read_json
+from adsmu.files import digest, read_json
 from adsmu.lineage.repeat import repeat_files, spread
 from adsmu.lineage_command import TRAINER
 
@@ -42,6 +42,7 @@ def test_retrainings_of_a_model_are_measured(generations, tmp_path):
     )  # fmt: skip
     said = read_json(tmp_path / "r.json")
     assert (said["runs"], said["rows"], tuple(said["frames"])) == (2, 12, found.frames)
+    assert said["model"] == digest(generations.models[0])
     assert said["repeatable"] == (said["high"] <= 0.001)
 
 

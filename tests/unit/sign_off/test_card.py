@@ -98,6 +98,7 @@ def test_a_candidate_that_harms_one_cohort_is_not_signed_by_policy(tmp_path, eva
 
 def test_what_varies_too_much_between_retrainings_is_not_automated(tmp_path, models, evaluation_set, keys):
     value = {
+        "model": digest(models.candidate),
         "runs": 5,
         "deviation": 0.03,
         "high": 0.07,
@@ -110,6 +111,14 @@ def test_what_varies_too_much_between_retrainings_is_not_automated(tmp_path, mod
     card = card_files(*given, scorer=SCORER, retraining=tmp_path / "repeated.json")
     assert met(card).count(False) == 1
     assert sign_files(tmp_path / "card", key=keys.ours.private)["decision"] == "refuse"
+    write_json(value | {"model": digest(models.champion)}, tmp_path / "repeated.json")
+    with pytest.raises(BadInput, match="column model: is of another model"):
+        card_files(*given[:3], tmp_path / "other", scorer=SCORER, retraining=tmp_path / "repeated.json")
+
+
+def test_a_card_on_which_nothing_was_compared_is_not_signed(card):
+    unmet = [each.text for each in conditions(card | {"comparisons": []}) if not each.met]
+    assert unmet == ["nothing was compared"]
 
 
 def test_a_new_version_of_the_set_scores_both_models_again(tmp_path, models, evaluation_set, card):
