@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+LONGEST = 5200 * UNITS["w"]
+"""A hundred years: what is longer leaves the calendar when it is counted back."""
 
 
 def length(text: str) -> timedelta:
@@ -21,7 +23,10 @@ def length(text: str) -> timedelta:
     found = re.fullmatch(r"([0-9]{1,9})\s?([smhdw])", text)
     if not found:
         raise ValueError(f"must be a whole number and s, m, h, d or w, such as 7d, not {text!r}")
-    return timedelta(seconds=int(found[1]) * UNITS[found[2]])
+    seconds = int(found[1]) * UNITS[found[2]]
+    if seconds > LONGEST:
+        raise ValueError(f"must be at most 5200w, not {text!r}")
+    return timedelta(seconds=seconds)
 
 
 def shown(value: timedelta) -> str:

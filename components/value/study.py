@@ -33,13 +33,13 @@ class Way:
         name: What it is called.
         played: What came of it, in units of loss.
         cost: Its total in money.
-        regret: By which share it costs more than the best in hindsight.
+        regret: By which share it costs more than the best in hindsight; None where that costs nothing.
     """
 
     name: str
     played: Played
     cost: float
-    regret: float
+    regret: float | None
 
 
 def ways(losses: Losses, prices: Prices, history: int, memory: int, late: int = 0) -> list[Way]:
@@ -78,7 +78,9 @@ def ways(losses: Losses, prices: Prices, history: int, memory: int, late: int = 
     played |= {name: play(losses, retraining, rule, history, late) for name, rule in rules.items()}
     found = []
     for name, each in played.items():
-        found.append(Way(name, each, each.total * prices.loss, each.total / best.total - 1))
+        found.append(
+            Way(name, each, each.total * prices.loss, each.total / best.total - 1 if best.total else None)
+        )
     return found
 
 

@@ -121,6 +121,12 @@ def test_no_way_costs_less_than_the_best_in_hindsight():
         ways(ageing(), Prices(40.0, 10.0, 7), 60, 60)
 
 
+def test_where_nothing_is_lost_no_share_is_told():
+    nothing = losses_of(20, lambda i: i, lambda i, j: np.zeros(20 - j))
+    found = ways(nothing, Prices(40.0, 10.0, 7), 4, 8)
+    assert found[0].cost == 0 and {way.regret for way in found} == {None}
+
+
 def test_the_command_tells_costs_and_writes_a_page(tmp_path):
     (tmp_path / "costs.yaml").write_text(SHEET)
     write_losses(ageing(), tmp_path / "losses.parquet")
