@@ -114,7 +114,9 @@ def _by_likeness(
     if plan.columns.task != "classification":
         raise BadInput(f"{way} is for classification only", file="way")
     known = np.flatnonzero(pc.is_valid(table["label"]).to_numpy())
-    labels = np.array(table["label"].take(pa.array(known)).to_pylist(), dtype=object)
+    labels = np.array(
+        [str(label) for label in table["label"].take(pa.array(known)).to_pylist()], dtype=object
+    )
     return worth_a_label(Pool(space[known], labels, space[open_], budget, seed), way, open_)
 
 

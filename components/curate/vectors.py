@@ -8,11 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adsmu.errors import BadInput
+from adsmu.profile.columns import vectors as column_vectors
 from adsmu.profile.observations import features, is_embedding, is_numeric, is_text, is_tokens
 from adsmu.strategy import Columns
 
 DIRECTIONS = 100
 """Of a text: with few labels a probe learns more from these than from the words themselves."""
+CATEGORIES = 200
+"""Values of a category that are told apart, the most frequent: a column of names would fill all memory."""
 
 
 def vectors(table: pa.Table, columns: Columns) -> np.ndarray:
@@ -20,8 +23,8 @@ def vectors(table: pa.Table, columns: Columns) -> np.ndarray:
 
     Vectors stand as they are; a text is the first directions of the singular value decomposition of its
     weighted words and pairs of words (Deerwester et al. 1990, "Indexing by latent semantic analysis");
-    categories become one column a value; numbers are standardised. Each kind has length one by itself, then
-    all of a row together.
+    categories become one column a value; numbers are standardised, one that is missing is taken for the mean.
+    Each kind has length one by itself, then all of a row together.
 
     Args:
         table: Observations.
@@ -43,7 +46,7 @@ def vectors(table: pa.Table, columns: Columns) -> np.ndarray:
             raise BadInput("the column is missing", file="observations", column=name)
         column = table[name].combine_chunks()
         if is_embedding(column.type):
-            parts.append(np.nan_to_num(np.array(column.to_pylist(), dtype=float)))
+            parts.append(_given(table[name], name))
         elif is_tokens(column.type):
             parts.append(_meaning(pc.binary_join(column, " ")))
         elif name in columns.text:
@@ -51,16 +54,35 @@ def vectors(table: pa.Table, columns: Columns) -> np.ndarray:
         elif is_text(column.type):
             categories.append(pc.fill_null(column.cast(pa.string()), "").to_pylist())
         elif is_numeric(column.type):
-            numbers.append(np.nan_to_num(column.cast(pa.float64()).to_numpy(zero_copy_only=False)))
+            numbers.append(_number(column))
     if numbers:
         parts.append(StandardScaler().fit_transform(np.column_stack(numbers)))
     if categories:
-        one_hot = OneHotEncoder(sparse_output=False)
+        one_hot = OneHotEncoder(
+            sparse_output=False, max_categories=CATEGORIES, handle_unknown="infrequent_if_exist"
+        )
         parts.append(one_hot.fit_transform(np.array(categories, dtype=object).T))
     if not parts:
         raise BadInput("no column to tell rows apart by", file="observations")
     made: np.ndarray = normalize(np.hstack([normalize(part) for part in parts]))
     return made
+
+
+def _given(column: pa.ChunkedArray, name: str) -> np.ndarray:
+    """Vectors as they are; 0 where one, or a number of one, is missing."""
+    known = column.is_valid().to_numpy()
+    if not known.any():
+        return np.zeros((len(column), 1))
+    there = column_vectors(column.drop_null(), name)
+    made = np.zeros((len(column), there.shape[1]))
+    made[known] = np.where(np.isfinite(there), there, 0.0)
+    return made
+
+
+def _number(column: pa.Array) -> np.ndarray:
+    values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    good = np.isfinite(values)
+    return np.where(good, values, values[good].mean() if good.any() else 0.0)
 
 
 def _meaning(texts: Any) -> np.ndarray:
@@ -69,7 +91,10 @@ def _meaning(texts: Any) -> np.ndarray:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     words = TfidfVectorizer(sublinear_tf=True, analyzer=_words_and_pairs)
-    weighted = words.fit_transform(pc.fill_null(texts, "").to_pylist())
+    known = pc.fill_null(texts, "").to_pylist()
+    if not any(_words_and_pairs(text) for text in known):
+        return np.zeros((len(known), 1))
+    weighted = words.fit_transform(known)
     directions = min(DIRECTIONS, *weighted.shape)
     return np.asarray(TruncatedSVD(directions, random_state=0).fit_transform(weighted))
 

@@ -253,3 +253,33 @@ def test_what_cannot_be_chosen_is_refused_and_nothing_is_written(
     with pytest.raises(BadInput, match=rule):
         run(tmp_path, strategy, **of)
     assert not (tmp_path / "chosen.parquet").exists()
+
+
+def test_what_is_missing_is_no_reason_to_fail_or_to_choose_a_row() -> None:
+    count = 60
+    random = np.random.default_rng(0)
+    given = [None if n == 7 else [float(n % 3), float("nan") if n == 9 else 1.0] for n in range(count)]
+    kelvin = [float("inf") if n == 8 else None if n == 9 else 290 + random.normal() for n in range(count)]
+    table = pa.table({"vector": given, "kelvin": kelvin, "said": pa.nulls(count, pa.string())})
+    table = table.append_column("wind", pa.array(random.normal(size=count)))
+    chosen = {"vector": ("vector",), "kelvin": ("kelvin", "wind"), "said": ("said",)}
+    made = {name: vectors(table, Columns(features=of, text=("said",))) for name, of in chosen.items()}
+    assert all(np.isfinite(each).all() for each in made.values())
+    assert not made["said"].any() and not made["vector"][7].any()
+    assert made["kelvin"][9, 0] == pytest.approx(0)  # the mean, and not absolute zero
+
+
+def test_names_of_people_do_not_fill_all_memory() -> None:
+    made = vectors(pa.table({"user": [f"user {n}" for n in range(5_000)]}), Columns())
+    assert made.shape == (5_000, 200)
+
+
+def test_classes_may_be_numbers(tmp_path: Path, strategy: Path) -> None:
+    table = rows(
+        text=[f"{'play' if n % 2 else 'stop'} {n}" for n in range(200)],
+        label=pa.array([n % 2 if n < 40 else None for n in range(200)], pa.int64()),
+    )
+    write_observations(table, tmp_path / "seen.parquet")
+    paths = {"chosen": tmp_path / "chosen.parquet", "curation": tmp_path / "curation.json"}
+    made = curate_files(tmp_path / "seen.parquet", strategy, way="uncertainty", budget=5, **paths)
+    assert made["chosen"] == 5
