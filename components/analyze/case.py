@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from adsmu.analyze.novelty import Density, density
 from adsmu.analyze.points import points
 from adsmu.analyze.shift import Separation, domain, label_weights
 from adsmu.errors import BadInput
+from adsmu.monitor.conditions import cohorts, select
 from adsmu.profile.observations import features, observations
 from adsmu.strategy import Strategy
-from adsmu.strategy.schema import Cohort
 
 Ask = Callable[[Sequence[str]], Sequence[Any]]
 """Gives the labels of the rows of these ids, None where there is none to be had: a person, or late labels."""
@@ -33,12 +32,14 @@ class Group:
     """A cohort of the strategy, or one value of it.
 
     Attributes:
-        name: `cohort`, or `cohort = value` where each value is a cohort of its own.
+        name: The cohort's, or `column=value` where each value is a cohort of its own: as in findings.
+        column: The column that tells it.
         reference: bool, which rows of the reference belong to it.
         window: bool, which rows of the window do.
     """
 
     name: str
+    column: str
     reference: np.ndarray
     window: np.ndarray
 
@@ -126,12 +127,10 @@ class Case:
             for table in (self.reference, self.window):
                 if cohort.column not in table.column_names:
                     raise BadInput("the column of a cohort is missing", file="window", column=cohort.column)
-            parts = {name: cohort}
-            if not cohort.values and cohort.low is None and cohort.high is None:
-                values = pc.unique(self.reference[cohort.column]).drop_null().to_pylist()
-                parts = {f"{name} = {value}": Cohort(cohort.column, (value,)) for value in sorted(values)}
-            for part, of in parts.items():
-                group = Group(part, belongs(self.reference, of), belongs(self.window, of))
+            declared = cohorts({name: cohort}, self.reference, len(self.reference))
+            for part, conditions in declared.items():
+                sides = (select(table, conditions) for table in (self.reference, self.window))
+                group = Group(part, cohort.column, *sides)
                 if group.reference.any() and group.window.any() and not group.window.all():
                     found.append(group)
         return sorted(found, key=lambda group: -int(group.window.sum()))[:GROUPS]
@@ -201,34 +200,6 @@ class Case:
         if self.classes:
             return np.asarray(label != told, float)
         return np.abs(label.astype(float) - told.astype(float))
-
-
-def belongs(table: pa.Table, cohort: Cohort) -> np.ndarray:
-    """Tells which rows belong to a cohort.
-
-    Args:
-        table: The rows.
-        cohort: Values, or bounds.
-
-    Returns:
-        bool, one a row.
-
-    >>> table = pa.table({"hour": [3, 9, 21]})
-    >>> belongs(table, Cohort("hour", low=6, high=12)).tolist()
-    [False, True, False]
-    """
-    column = table[cohort.column]
-    if cohort.values:
-        try:
-            return np.asarray(pc.is_in(column, pa.array(cohort.values).cast(column.type)), bool)
-        except pa.ArrowException as error:
-            values = ", ".join(map(repr, cohort.values))
-            rule = f"holds {column.type}, and the values of the cohort are {values}"
-            raise BadInput(rule, column=cohort.column) from error
-    number = column.cast(pa.float64()).to_numpy()
-    low = -np.inf if cohort.low is None else cohort.low
-    high = np.inf if cohort.high is None else cohort.high
-    return (number >= low) & (number < high)
 
 
 def present(values: np.ndarray) -> np.ndarray:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from adsmu.analyze.case import Case, present
+from adsmu.analyze.case import Case, Group, present
 from adsmu.analyze.diagnose import SETTLED
 from adsmu.analyze.labelled import LABELS, margin
 from adsmu.analyze.losses import Change, change
@@ -19,6 +20,9 @@ FREQUENT = 1.2
 FACTOR = 3.0
 """How many times as often a cohort is drawn that the model does badly on."""
 
+SEGMENTS = 50
+"""The most values that a cohort is drawn by: more are of a column that measures something."""
+
 
 @dataclass(frozen=True)
 class Recommendation:
@@ -27,7 +31,7 @@ class Recommendation:
     Attributes:
         action: nothing, retrain, new_mix, new_class or mend_data.
         reason: Why, in words.
-        dataset: `{"form", "parameters"}` as a strategy's `dataset` has them, or None.
+        dataset: `{"form", "parameters"}` as a strategy's `dataset` has them; None: what the strategy says.
         where: Column, cohort, rule or label that it is about.
         places: Rows of the window that it is about.
     """
@@ -128,10 +132,14 @@ def _label_shift(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
     reason = "classes have other frequencies, and what belongs to a class is as it was: " + ", ".join(
         f"{name} is {often[name]:.1f} times as frequent" for name in most
     )
-    segments = sorted(often)
-    factor = round(float(np.mean(list(often.values()))), 2) if often else 1.0
-    dataset = {"form": "upsampled", "parameters": {"by": "label", "segments": segments, "factor": factor}}
-    rows = np.flatnonzero(np.isin(case.window_prediction, segments))
+    dataset = None
+    if often:
+        texts = case.reference["label"].cast(pa.string()).to_pylist()
+        named = {text for name, text in zip(case.label.tolist(), texts, strict=True) if str(name) in often}
+        factor = round(float(np.mean(list(often.values()))), 2)
+        parameters = {"by": "label", "segments": sorted(named), "factor": factor}
+        dataset = {"form": "upsampled", "parameters": parameters}
+    rows = np.flatnonzero(np.isin(case.window_prediction.astype(str), list(often)))
     return Recommendation(
         "new_mix", reason, dataset, {"weights": {n: round(w, 3) for n, w in weights.items()}}, rows
     )
@@ -164,13 +172,22 @@ def _cohort(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
     name = found.where["cohort"]
     group = next(each for each in case.groups if each.name == name)
     reason = f"the loss has risen by {_bounds(found)} in {name}, and not elsewhere"
-    cohort = case.strategy.cohorts[name.split(" = ")[0]]
-    values = [name.split(" = ", 1)[1]] if " = " in name else [str(value) for value in cohort.values]
-    parameters = {"by": cohort.column, "segments": values, "factor": FACTOR}
-    rows = np.flatnonzero(group.window)
+    rows, segments = np.flatnonzero(group.window), _segments(case, group)
+    if len(segments) > SEGMENTS:
+        reason += f"; its {len(segments):,} values are too many to draw it more often by"
+        return Recommendation("new_mix", reason, None, {"cohort": name}, rows)
+    parameters = {"by": group.column, "segments": segments, "factor": FACTOR}
     return Recommendation(
         "new_mix", reason, {"form": "upsampled", "parameters": parameters}, {"cohort": name}, rows
     )
+
+
+def _segments(case: Case, group: Group) -> list[str]:
+    """The values that the rows of a cohort have, as text: a range too is drawn by these."""
+    found: set[str] = set()
+    for table, chosen in ((case.reference, group.reference), (case.window, group.window)):
+        found |= set(table[group.column].filter(pa.array(chosen)).cast(pa.string()).unique().to_pylist())
+    return sorted(found)
 
 
 def _poisoned(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:

@@ -94,8 +94,32 @@ def test_harm_to_one_cohort_is_told_with_its_name(seed):
     rows["label"] = moved(rows["label"], hurt)
     found = told(rows, seed)
     assert (found["diagnosis"], found["recommendation"]["action"]) == ("cohort", "new_mix")
-    assert found["where"] == {"cohort": "place = south"}
+    assert found["where"] == {"cohort": "place=south"}
     assert found["recommendation"]["dataset"]["parameters"]["segments"] == ["south"]
+
+
+@pytest.mark.parametrize(
+    ("column", "cohort", "segments"),
+    [
+        ("hour", Cohort("hour", low=6, high=8), ["6", "7"]),
+        ("hour", Cohort("hour", (6, 7)), ["6", "7"]),
+        ("share", Cohort("share", low=0.25, high=0.5), None),
+    ],
+)
+def test_harm_to_a_range_asks_for_its_values_or_where_it_measures_for_no_dataset(column, cohort, segments):
+    rows, random = world(1), np.random.default_rng(1)
+    hours = [random.integers(0, 12, size) for size in (900, 500)]
+    of = {"hour": hours, "share": [(each + random.random(len(each))) / 12 for each in hours]}[column]
+    low, high = (6, 8) if column == "hour" else (0.25, 0.5)
+    inside = (of[1] >= low) & (of[1] < high)
+    rows["label"] = moved(rows["label"], inside & (random.random(500) < 0.8))
+    strategy = Strategy("ranges", STRATEGY.columns, cohorts={"some": cohort})
+    old = reference(7).append_column(column, pa.array(of[0]))
+    new = table(rows).append_column(column, pa.array(of[1]))
+    found = analyze(old, new, strategy, None, answers(rows), 1)
+    assert (found["diagnosis"], found["where"]) == ("cohort", {"cohort": "some"})
+    dataset = found["recommendation"]["dataset"]
+    assert dataset is None if segments is None else dataset["parameters"]["segments"] == segments
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -105,7 +129,7 @@ def test_labels_altered_in_one_cohort_are_stopped_and_nothing_learns_from_them(s
     supplied = rows | {"label": moved(rows["label"], altered)}
     found = told(rows, seed, labelled=True, supplied=supplied)
     assert (found["diagnosis"], found["recommendation"]["action"]) == ("poisoned", "mend_data")
-    assert found["where"]["cohort"] == "place = west"
+    assert found["where"]["cohort"] == "place=west"
     assert set(found["rows"]) <= {f"w{row}" for row in np.flatnonzero(altered)}
 
 
@@ -204,7 +228,7 @@ def test_of_cohorts_with_many_values_the_largest_are_looked_at():
     known = table(world(1, 900) | {"place": np.array([f"p{row % 31}" for row in range(900)])}, labelled=True)
     groups = Case(known, table(rows), Strategy("many", cohorts={"place": Cohort("place")})).groups
     assert len(groups) == 12
-    assert groups[0].name == "place = p30"
+    assert groups[0].name == "place=p30"
 
 
 def test_sampled_rows_count_as_those_that_were_left_out():
