@@ -1,4 +1,4 @@
-"""The `adsmu lineage` commands: where a model comes from, making it again, what to train after it."""
+"""The `adsmu lineage` commands: where a model comes from, making it again, what to train next."""
 
 import json
 import tempfile
@@ -16,11 +16,15 @@ from adsmu.lineage.order import order as in_order
 from adsmu.lineage.order import queued_again, read_models
 from adsmu.lineage.rebuild import rebuild as rebuild_model
 from adsmu.lineage.repeat import repeat_files
+from adsmu.lineage.start import next_start
 from adsmu.store import open_store
+from adsmu.strategy import read_strategy
 from adsmu.terminal import printable
 
 app = typer.Typer(
-    name="lineage", help="Where a model comes from: keep, show, rebuild, repeat, order.", no_args_is_help=True
+    name="lineage",
+    help="Where a model comes from: keep, show, start, rebuild, repeat, order.",
+    no_args_is_help=True,
 )
 _console = Console()
 
@@ -68,6 +72,23 @@ def show(
         for name, cause in (link.record or {}).get("because", {}).items():
             _tell(f"{'':<9}{name}: {cause}")
         _tell(f"{'':<9}{link.change.words if link.change else 'the root'}")
+
+
+@app.command()
+def start(
+    service: Annotated[str, typer.Argument(help="The service whose last promoted model is gone on from.")],
+    store: StoreAt,
+    output: Annotated[Path, typer.Option(help="The model folder to make: the base of the next training.")],
+    strategy: Annotated[
+        Path | None, typer.Option(help="strategy.yaml; its calibrate_every counts. None: never from scratch.")
+    ] = None,
+) -> None:
+    """Fetch what the next training begins with, and say whether it goes on or begins from scratch."""
+    every = read_strategy(strategy).calibrate_every if strategy else 0
+    found = next_start(open_store(store), service, output, every)
+    _tell(f"mode     {found.mode}")
+    _tell(f"base     {found.base or 'none'}")
+    _tell(f"reason   {found.reason}")
 
 
 @app.command()

@@ -35,6 +35,8 @@ class Strategy:
         costs: What it costs.
         cool_down: After an update, the time in which no trigger but a manual one opens another.
         catch_up: Whether a periodic firing that was missed is made up for, once.
+        calibrate_every: After so many trainings in a row that went on from the weights of the last model, one
+            from scratch; 0: never.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Strategy:
     costs: Costs = field(default_factory=Costs)
     cool_down: timedelta = timedelta(days=1)
     catch_up: bool = True
+    calibrate_every: int = 0
 
     def __post_init__(self) -> None:
         keep(
@@ -61,6 +64,7 @@ class Strategy:
             "letters, digits and -_. of which the first is none",
         )
         keep(self, "window", bool(self.window), "above 0")
+        keep(self, "calibrate_every", self.calibrate_every >= 0, "0 or more")
         keep(self, "confidence", 0.5 <= self.confidence < 1, "from 0.5 to below 1")
 
     @property

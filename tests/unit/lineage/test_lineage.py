@@ -111,6 +111,19 @@ def test_every_so_often_a_training_begins_from_scratch(store, generations, tmp_p
     assert digest(modes[2].base) == digest(generations.models[2])  # the parent all the same
 
 
+def test_the_command_begins_as_often_from_scratch_as_the_strategy_says(store, generations, tmp_path):
+    crowned(store, generations.models[2])
+    plan = tmp_path / "strategy.yaml"
+    plan.write_text("name: speaker\ncalibrate_every: 2\n")
+    asked = ["start", "speaker", "--store", store.uri]
+    told = [
+        CliRunner().invoke(app, [*asked, "--output", str(tmp_path / str(number)), *more]).output
+        for number, more in enumerate(([], ["--strategy", str(plan)]))
+    ]
+    assert [each.splitlines()[0].split() for each in told] == [["mode", "warm"], ["mode", "full"]]
+    assert digest(tmp_path / "1") == digest(generations.models[2])
+
+
 def test_without_a_champion_training_begins_from_scratch(store, tmp_path):
     assert next_start(store, "speaker", tmp_path / "base").base is None
 

@@ -136,6 +136,7 @@ def test_drift_calls_nobody_unless_it_is_asked_to(tmp_path: Path) -> None:
         ("name: x\ncombine: {any: []}", "combine", "at least one"),
         ("name: x\ndataset: {form: upsampled}", "dataset.by", "segments"),
         ("name: x\nwindow: 99999999w", "window", "at most 5200w"),
+        ("name: x\ncalibrate_every: -1", "calibrate_every", "0 or more"),
         ("name: x\ncolumns: {projections: {length: len}}", "columns.projections.length", "package.module:"),
         ("name: x\ncosts: {retraining: -1}", "costs.retraining", "0 or more"),
     ],
