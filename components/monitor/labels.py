@@ -30,12 +30,18 @@ def judged(rows: pa.Table, model: str | None, begin: datetime | None, end: datet
         begin: From then on; None: ever.
         end: Before then.
     """
+    rows = of_model(rows, model)
     came = pc.coalesce(rows["label_time"], rows["time"])
-    of_model = pc.is_null(rows["model"]) if model is None else pc.equal(rows["model"], model)
-    chosen = pc.and_(of_model, pc.less(came, _scalar(rows, end)))
+    chosen = pc.less(came, _scalar(rows, end))
     if begin is not None:
         chosen = pc.and_(chosen, pc.greater_equal(came, _scalar(rows, begin)))
-    return answered(rows.filter(pc.fill_null(chosen, False)))
+    return answered(rows.filter(chosen))
+
+
+def of_model(rows: pa.Table, model: str | None) -> pa.Table:
+    """The rows that a model answered; None: those that name no model."""
+    named = rows["model"]
+    return rows.filter(pc.is_null(named) if model is None else pc.fill_null(pc.equal(named, model), False))
 
 
 def answered(rows: pa.Table) -> pa.Table:

@@ -18,7 +18,7 @@ from adsmu.monitor.estimate import estimate
 from adsmu.monitor.figures import Figure
 from adsmu.monitor.findings import FORMAT, Window, as_json, measured
 from adsmu.monitor.history import Compared, Earlier, past_series, persisted, references
-from adsmu.monitor.labels import answered, judged, newest_model
+from adsmu.monitor.labels import answered, judged, newest_model, of_model
 from adsmu.monitor.outcome import outcome, outcomes
 from adsmu.monitor.performance import performance
 from adsmu.monitor.system import system
@@ -107,7 +107,7 @@ def _answers(rows: pa.Table, given: Given, strategy: Strategy, window: Window) -
     for name, signal in _signals(strategy, "performance").items():
         found += performance(name, signal, labelled, groups, strategy.confidence, validation)
     for name, signal in _signals(strategy, "estimate").items():
-        found += estimate(name, signal, rows, calibration, strategy.confidence)
+        found += estimate(name, signal, of_model(rows, model), calibration, strategy.confidence)
     return found
 
 

@@ -133,6 +133,16 @@ def test_answers_of_the_model_before_do_not_count() -> None:
     assert not watched(table).findings["alerts"]
 
 
+def test_the_estimate_is_of_the_newest_model_only() -> None:
+    table = answers(["a"] * 400, [True] * 400, score=np.repeat([0.2, 0.9], 200))
+    table = with_column(table, "model", ["old"] * 200 + ["new"] * 200)
+    known = answers(["a"] * 400, np.arange(400) % 10 > 0, score=np.linspace(0.8, 1, 400))
+    profiled = {"validation": known, "validation_profile": None}
+    found = look(table, plan(task="classification"), FIRST, **profiled).findings["figures"]
+    (estimated,) = [each for each in found if each["signal"] == "estimated_accuracy"]
+    assert estimated["rows"] == 200 and estimated["value"] == pytest.approx(0.9, abs=0.03)
+
+
 def test_weights_correct_for_sampling() -> None:
     """Wrong answers were kept always, right ones one time in ten."""
     right = np.r_[np.zeros(50), np.ones(95)] > 0
