@@ -9,6 +9,7 @@ import docstring_parser
 from adsmu.errors import BadInput
 from adsmu.pipelines import manifests, recursion
 from adsmu.pipelines.update import pipeline as update
+from adsmu.pipelines.watch import pipeline as watch
 
 STEPS = (
     "stratify",
@@ -98,6 +99,7 @@ def _texts(root: Path) -> dict[Path, str]:
     """The text that each generated file is to have."""
     compiled = {root / "components" / step / "component.yaml": _component(step) for step in STEPS}
     compiled[root / "pipelines" / "update" / "pipeline.yaml"] = update.tied()
+    compiled[root / "pipelines" / "watch" / "pipeline.yaml"] = watch.compiled()
     texts = {path: spec.text() for path, spec in compiled.items()}
     texts |= {
         path.with_name("README.md"): _with_tables(path.with_name("README.md"), spec)
@@ -105,7 +107,8 @@ def _texts(root: Path) -> dict[Path, str]:
     }
     unrolled = f"pipeline-unrolled-{UNROLLED_ROUNDS}.yaml"
     texts[root / "pipelines" / "update" / unrolled] = update.unrolled(UNROLLED_ROUNDS).text()
-    texts |= manifests.texts(update.tied(), root / "manifests" / "pipelines")
+    for spec in (update.tied(), watch.compiled()):
+        texts |= manifests.texts(spec, root / "manifests" / "pipelines")
     return texts
 
 

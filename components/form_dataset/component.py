@@ -32,7 +32,7 @@ def form_dataset(
         history: Older observations; of an id in both, the row of observations counts.
         labels: Labels that came late, Parquet.
         decision: decision.json that opened the update; none: the strategy's own form.
-        previous: The folder of the last dataset; none: this is the first.
+        previous: The folder of the last dataset; none, or an empty one: this is the first.
         until: The end of the newest window, ISO 8601; empty: the second after the newest row.
 
     Returns:
@@ -44,15 +44,16 @@ def form_dataset(
     from pathlib import Path
 
     from adsmu.files import read_json, write_json
-    from adsmu.form_dataset.form import DIFFERENCE, PAGE, form_dataset_files
+    from adsmu.form_dataset.form import DATASET, DIFFERENCE, PAGE, form_dataset_files
 
+    last = previous.path if previous and (Path(previous.path) / DATASET).exists() else None
     made = form_dataset_files(
         [*([history.path] if history else []), observations.path],
         strategy.path,
         dataset.path,
         labels=labels.path if labels else None,
         decision=decision.path if decision else None,
-        previous=previous.path if previous else None,
+        previous=last,
         until=until,
     )
     shutil.copyfile(Path(dataset.path) / PAGE, difference.path)

@@ -300,6 +300,7 @@ def update(
     store: str = "",
     plan: dict = {},  # noqa: B006 - as above
     serving: dict = {},  # noqa: B006 - as above
+    cause: dict = {},  # noqa: B006 - as above
 ) -> None:
     """Updates a production model for a new use case, gated stratum by stratum.
 
@@ -336,6 +337,8 @@ def update(
         store: URI of the object storage of releases, event logs and the rollout's evidence.
         plan: What the candidate must show, and when.
         serving: Settings of the backend.
+        cause: What opened the update: digest of the strategy, id of the dataset, decision and reason. No step
+            reads it; the run's record holds it.
     """
     last = CanaryFinaliseOp(service=service, backend=backend, store=store, serving=serving, trainer=trainer)
     with dsl.ExitHandler(last.set_caching_options(False)):

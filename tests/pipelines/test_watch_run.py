@@ -1,0 +1,230 @@
+"""The watch pipeline: what it says to the engine, and a run of it under an unpatched kfp.local."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+from kfp import local
+
+from adsmu.data.schema import read_utterances
+from adsmu.errors import BadInput
+from adsmu.files import read_json
+from adsmu.form_dataset.form import read_dataset
+from adsmu.pipelines.rules import check
+from adsmu.pipelines.watch.pipeline import compiled, load
+from adsmu.pipelines.watch.window import newest_window, open_window
+from adsmu.profile.log import append
+from adsmu.profile.observations import write_observations
+from adsmu.serve.events import WriteAhead
+from adsmu.store import open_store
+from adsmu.submit import once
+from adsmu.submit.once import as_utterances, update_once
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+STRATEGY = """
+name: speaker
+columns: {features: [tokens]}
+window: 1w
+signals: {accuracy: }
+triggers:
+  accuracy: {kind: performance, signal: accuracy}
+  asked: {kind: manual}
+evaluation_set: {hold_out: 0s}
+"""
+
+
+def seen(week: int, words: list[dict]) -> list[dict]:
+    """A week of requests that the model answered rightly, five of each utterance."""
+    rows = []
+    for number, each in enumerate(words * 5):
+        time = START + timedelta(weeks=week) + timedelta(minutes=50) * number
+        row = {name: each[name] for name in ("tokens", "tags", "domain")}
+        row |= {"id": f"{week}-{number}", "time": time, "model": "sha256:a", "score": 0.9 + number % 10 / 100}
+        rows.append(row | {"prediction": each["intent"], "label": each["intent"], "label_time": time})
+    return rows
+
+
+@pytest.fixture(scope="module")
+def watched(inputs, tmp_path_factory):
+    """A run that a person asks to update, whose update runs in it."""
+    folder = tmp_path_factory.mktemp("watch")
+    store = folder / "store"
+    log = WriteAhead(folder / "log", open_store(store), "speaker", flush=0)
+    words = read_utterances(inputs.corpus.user).to_pylist()
+    append(log, [row for week in range(2) for row in seen(week, words)])
+    log.close()
+    write_observations(pa.Table.from_pylist(seen(-3, words)), folder / "validation.parquet")
+    (folder / "strategy.yaml").write_text(STRATEGY)
+    local.init(
+        local.SubprocessRunner(use_venv=False), pipeline_root=str(folder / "steps"), enable_caching=False
+    )
+    load()(
+        strategy=str(folder / "strategy.yaml"),
+        validation=str(folder / "validation.parquet"),
+        service="speaker",
+        store=str(store),
+        host="local",
+        until="2026-01-20",
+        asked="a new use case",
+        update={
+            "existing": str(inputs.corpus.existing),
+            "test": str(inputs.corpus.test),
+            "catalog": str(inputs.corpus.catalog),
+            "champion": str(inputs.knowing_champion),
+            "trainer": inputs.trainer,
+            "max_rounds": 1,
+            "evaluation_rows": 4,
+            "rows_per_stratum": 2,
+            "target": 0.6,
+            "mode": "full",
+            "early_mode": "full",
+            "settings": {"needed": 1},
+        },
+    )
+    return folder
+
+
+def test_it_obeys_every_rule_and_is_guarded_by_the_decision():
+    spec = compiled()
+    check(spec.pipeline)
+    tasks = spec.pipeline["root"]["dag"]["tasks"]
+    steps = {name for name in tasks if not name.startswith("importer")}
+    assert steps == {
+        "open-window", "profile", "profile-2", "monitor", "analyze", "decide", "keep-window", "renew",
+    }  # fmt: skip
+    condition = tasks["renew"]["triggerPolicy"]["condition"]
+    assert condition == "inputs.parameter_values['pipelinechannel--decide--action'] == 'update'"
+    assert set(spec.pipeline["components"]["comp-renew"]["dag"]["tasks"]) == {"form-dataset", "submit-update"}
+
+
+def test_what_touches_the_store_is_never_cached():
+    spec = compiled()
+    tasks = spec.pipeline["root"]["dag"]["tasks"] | spec.pipeline["components"]["comp-renew"]["dag"]["tasks"]
+    uncached = {name for name, task in tasks.items() if not task.get("cachingOptions", {}).get("enableCache")}
+    assert uncached >= {"open-window", "decide", "keep-window", "submit-update"}
+    assert not uncached & {"profile", "profile-2", "monitor", "analyze"}
+
+
+def test_a_decision_to_update_runs_the_update_once(watched):
+    store = open_store(watched / "store")
+    (name,) = store.names("updates/speaker")
+    record = json.loads(store.read(name))
+    (decision,) = [json.loads(store.read(each)) for each in store.names("decisions/speaker")]
+    assert decision["action"] == "update"
+    assert record["decision"] == decision["event"] == name.split("/")[-1].removesuffix(".json")
+    assert record["strategy"] == decision["strategy"]
+    assert record["reason"] == decision["reason"] == "asked: a new use case"
+    (run,) = (watched / "store" / "runs").iterdir()
+    assert str(run) == record["run"]
+    (dataset,) = (watched / "store" / "datasets" / "speaker").iterdir()
+    (path,) = (watched / "store" / "windows" / "speaker").glob("*/decision.json")
+    again = update_once(
+        path,
+        dataset,
+        watched / "strategy.yaml",
+        store=str(watched / "store"),
+        parameters={},
+        host="local",
+    )
+    assert again == str(run)
+    assert len(list((run / "steps").iterdir())) == 1
+    (evaluation,) = [path for path in run.rglob("evaluation") if path.is_file()]
+    assert read_json(evaluation)["round"] == 0
+
+
+def test_the_update_learns_from_the_dataset_that_the_record_names(watched):
+    store = open_store(watched / "store")
+    record = json.loads(store.read(store.names("updates/speaker")[0]))
+    (folder,) = (watched / "store" / "datasets" / "speaker").iterdir()
+    described, rows = read_dataset(folder)
+    assert described["id"] == record["dataset"]
+    assert described["rows"] == 360
+    user = read_utterances(folder / "utterances.parquet")
+    assert user["id"].to_pylist() == rows["id"].to_pylist()
+    assert user["intent"].to_pylist() == rows["label"].to_pylist()
+
+
+def test_the_window_is_kept_for_the_next_run(watched, tmp_path):
+    places = [tmp_path / name for name in ("seen.parquet", "window.parquet", "history", "previous")]
+    found = open_window(str(watched / "store"), "speaker", watched / "strategy.yaml", "2026-01-19", *places)
+    assert (found["begin"], found["end"]) == ("2026-01-12T00:00:00+00:00", "2026-01-19T00:00:00+00:00")
+    assert found["labelled"] == 360
+    (kept,) = (tmp_path / "history").iterdir()
+    assert {path.name for path in kept.iterdir()} == {
+        "profile.parquet", "findings.json", "analysis.json", "decision.json",
+    }  # fmt: skip
+    assert (tmp_path / "previous" / "dataset.json").exists()
+
+
+def test_a_window_without_rows_is_bad_input(watched, tmp_path):
+    places = [tmp_path / name for name in ("seen.parquet", "window.parquet", "history", "previous")]
+    with pytest.raises(BadInput, match="service speaker: no rows from 2026-02-02"):
+        open_window(str(watched / "store"), "speaker", watched / "strategy.yaml", "2026-02-10", *places)
+    assert not places[0].exists()
+
+
+@pytest.mark.parametrize("length", [timedelta(hours=6), timedelta(days=1), timedelta(weeks=1)])
+def test_the_newest_window_is_over_and_its_successor_is_not(length):
+    now = datetime(2026, 11, 21, 13, 5, tzinfo=UTC)
+    found = newest_window(now, length)
+    assert found.end <= now < found.end + length
+    assert found.end - found.begin == length
+    assert newest_window(found.end, length) == found
+
+
+class Runs:
+    """A server that holds runs by name."""
+
+    def __init__(self):
+        self.started: list[str] = []
+
+    def start(self, server, name, parameters):
+        if name not in self.started:
+            self.started.append(name)
+        return f"run-{self.started.index(name)}"
+
+
+def test_a_decision_that_is_delivered_again_after_a_kill_finds_the_run_by_its_name(
+    watched, tmp_path, monkeypatch
+):
+    runs = Runs()
+    monkeypatch.setattr(once, "connect", lambda host, namespace: None)
+    monkeypatch.setattr(once, "_there", runs.start)
+    (folder,) = (watched / "store" / "datasets" / "speaker").iterdir()
+    (decision,) = (watched / "store" / "windows" / "speaker").glob("*/decision.json")
+    given = dict.fromkeys(("existing", "test", "catalog", "champion"), "x")
+    for store in (
+        tmp_path / "lost",
+        tmp_path / "kept",
+        tmp_path / "kept",
+    ):  # a record that a kill kept from being written
+        run = update_once(
+            decision,
+            folder,
+            watched / "strategy.yaml",
+            store=str(store),
+            parameters=given,
+            host="http://server",
+        )
+        assert run == "run-0"
+    assert len(runs.started) == 1
+
+
+def test_a_decision_that_opens_nothing_is_refused(watched, tmp_path):
+    (path,) = (watched / "store" / "windows" / "speaker").glob("*/decision.json")
+    (tmp_path / "decision.json").write_text(json.dumps(read_json(path) | {"action": "ask"}))
+    with pytest.raises(BadInput, match="is not to update"):
+        update_once(
+            tmp_path / "decision.json",
+            tmp_path,
+            watched / "strategy.yaml",
+            store=str(tmp_path),
+            parameters={},
+            host="local",
+        )
+
+
+def test_observations_without_words_are_no_utterances():
+    with pytest.raises(BadInput, match="an update learns from utterances"):
+        as_utterances(pa.table({"id": ["a"], "label": ["b"]}), "dataset")
