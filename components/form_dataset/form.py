@@ -37,7 +37,7 @@ def form_dataset_files(
     """Forms a dataset and says how it differs from the last one.
 
     Rows without a label are left out, and so are the newest, which the evaluation set holds out. Of an id
-    that several sources have, the row of the last counts.
+    that several sources have, the row of the last counts; a label that only an earlier one has is kept.
 
     Args:
         sources: Observations, Parquet.
@@ -187,8 +187,22 @@ def _pool(sources: Sequence[str | Path]) -> tuple[pa.Table, int]:
             f"columns of different types: {str(error).splitlines()[0]}", file=sources[-1]
         ) from error
     repeated = table["id"].to_pandas().duplicated(keep="last").to_numpy()
+    table = _with_known_labels(table) if repeated.any() else table
     table = table.filter(pa.array(~repeated)).sort_by([("time", "ascending"), ("id", "ascending")])
     return table.combine_chunks(), int(repeated.sum())
+
+
+def _with_known_labels(table: pa.Table) -> pa.Table:
+    """A row without a label takes the one that an earlier row of its id has."""
+    known = table.filter(table["label"].is_valid())
+    last = ~known["id"].to_pandas().duplicated(keep="last").to_numpy()
+    known = known.filter(pa.array(last)).combine_chunks()
+    place = pc.index_in(table["id"], value_set=known["id"].combine_chunks())
+    lacks = table["label"].is_null()
+    for name in ("label", "label_time"):
+        held = pc.if_else(lacks, known[name].take(place), table[name])
+        table = table.set_column(table.column_names.index(name), name, held)
+    return table
 
 
 def _usable(pool: pa.Table, end: datetime, hold_out: timedelta) -> tuple[pa.Table, dict[str, int]]:

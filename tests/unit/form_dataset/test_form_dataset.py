@@ -235,6 +235,15 @@ def test_of_an_id_in_several_sources_the_last_counts(tmp_path: Path, strategy: P
     assert set(read_dataset(tmp_path / "a")[1]["label"].to_pylist()) == {"new"}
 
 
+def test_a_label_that_only_an_earlier_source_has_is_not_lost(tmp_path: Path, strategy: Path) -> None:
+    logged = rows(label=pa.nulls(400, pa.string()), x=np.ones(400))
+    sources = [source(tmp_path, rows(), "a.parquet"), source(tmp_path, logged, "b.parquet")]
+    form_dataset_files(sources, strategy, tmp_path / "a")
+    made = read_dataset(tmp_path / "a")[1]
+    assert made["label"].null_count == 0 and set(made["x"].to_pylist()) == {1.0}
+    assert set(made["label"].to_pylist()) == {"rare", "common"}
+
+
 def test_what_a_decision_asks_for_is_formed_and_named(tmp_path: Path, strategy: Path) -> None:
     request = {"form": "upsampled", "parameters": {"by": "label", "segments": ["rare"], "factor": 3}}
     decision = tmp_path / "decision.json"
