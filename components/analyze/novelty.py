@@ -88,6 +88,8 @@ def density(reference: np.ndarray, window: np.ndarray) -> Density:
 
 def _nearest(rows: np.ndarray, count: int) -> np.ndarray:
     """The nearest other rows of each row."""
+    if not count:
+        return np.zeros((len(rows), 0), int)
     from sklearn.neighbors import NearestNeighbors
 
     found = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(rows)

@@ -86,9 +86,10 @@ def vectors(column: pa.ChunkedArray, name: str) -> np.ndarray:
     if (lengths != lengths[:1]).any():
         row = np.flatnonzero(there)[np.argmax(lengths != lengths[0])]
         raise BadInput("vectors of a column must be of one length", row=int(row) + 1, column=name)
-    length = int(lengths[0]) if len(lengths) else 0
-    made = np.full((len(flat), length), np.nan)
-    made[there] = pc.list_flatten(flat).to_numpy(zero_copy_only=False).reshape(-1, length)
+    made = np.full((len(flat), int(lengths[0]) if len(lengths) else 0), np.nan)
+    if not made.size:
+        return made
+    made[there] = pc.list_flatten(flat).to_numpy(zero_copy_only=False).reshape(-1, made.shape[1])
     return made
 
 

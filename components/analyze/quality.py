@@ -150,7 +150,7 @@ def _rules(
         known = pc.unique(old).drop_null()
         unknown = ~_mask(pc.is_in(new, known.cast(new.type))) & ~missing[1]
         return [*rules, ("the category is known", np.zeros(len(old), bool), unknown)]
-    if is_embedding(old.type):
+    if is_embedding(old.type) and not missing[1].all():
         return rules + _vector_rules(vectors(old, name), vectors(new, name), missing)
     return rules
 

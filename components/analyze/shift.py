@@ -61,6 +61,8 @@ def domain(
     logit = np.zeros(n + m)
     for number in range(FOLDS):
         learnt = fold != number
+        if len(np.unique(is_window[learnt])) < 2:  # so few rows that all of a side are in one fold
+            continue
         model = LogisticRegression(C=0.1, max_iter=200)
         model.fit(rows[learnt], is_window[learnt], sample_weight=counts[learnt])
         logit[~learnt] = model.decision_function(rows[~learnt])

@@ -237,3 +237,17 @@ def test_sampled_rows_count_as_those_that_were_left_out():
     case = Case(reference(), window, STRATEGY, ask=answers(rows))
     chosen = case.labelled(np.ones(500, bool), 60)
     assert (rows["label"][chosen] == "a").mean() > 0.65
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_window_of_very_few_rows_is_analyzed_and_settles_little(size):
+    found = analyze(reference(), table(world(0)).slice(0, size), STRATEGY)
+    assert found["recommendation"]["action"] == "nothing"
+
+
+def test_a_column_of_vectors_that_is_all_missing_is_broken():
+    old, new = reference(), table(world(0))
+    old = old.append_column("v", pa.array([[1.0, 2.0]] * len(old)))
+    new = new.append_column("v", pa.nulls(len(new), pa.list_(pa.float64())))
+    found = analyze(old, new, Strategy("vectors", Columns(features=("v",))))
+    assert (found["diagnosis"], found["where"]["column"]) == ("quality", "v")
