@@ -64,6 +64,10 @@ def snips() -> list[tuple[str, str]]:
         return [(" ".join(row["tokens"]), row["intent"]) for row in map(json.loads, file)]
 
 
+INTENTS = {"clinc150": (clinc150, 27), "snips": (snips, 7)}
+"""Where rows come from, and how many intents are drawn."""
+
+
 def arriving(rows: list[tuple[str, str]], intents: int, seed: int) -> tuple[pa.Table, pa.Table]:
     """A reference, and weeks of production in which intents come that the reference has not.
 
@@ -146,7 +150,7 @@ def runs(name: str, seeds: int) -> Iterator[dict[str, Any]]:
             inside = (frame >= begin) & (frame < begin + pd.DateOffset(months=MONTHS))
             yield played("examples/strategy.yaml", rows.filter(pa.array(inside)), None, "month", 0)
         return
-    rows_of, intents = {"clinc150": (clinc150, 27), "snips": (snips, 7)}[name]
+    rows_of, intents = INTENTS[name]
     for seed in range(seeds):
         reference, stream = arriving(rows_of(), intents, seed)
         yield played("examples/intents.yaml", stream, reference, "", seed)
@@ -179,13 +183,26 @@ def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def write(folder: Path) -> None:
+    """Writes what `adsmu watch` plays: bicycles, and the intents of the first seed with their reference."""
+    write_observations(bike(), folder / "bike.parquet")
+    for name, (rows_of, intents) in INTENTS.items():
+        reference, stream = arriving(rows_of(), intents, 0)
+        write_observations(reference, folder / f"{name}-reference.parquet")
+        write_observations(stream, folder / f"{name}.parquet")
+
+
 def main() -> None:
     """Plays all streams and merges the figures into the record."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seeds", type=int, default=SEEDS)
     options.add_argument("--only", nargs="*", default=["bike", "clinc150", "snips"])
     options.add_argument("--print", action="store_true", help="print the figures, and record nothing")
+    options.add_argument("--write", type=Path, help="write the streams to this folder, and play none")
     given = options.parse_args()
+    if given.write:
+        write(given.write)
+        return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     found: dict[str, Any] = {}
     for name in given.only:
