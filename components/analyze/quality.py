@@ -122,7 +122,8 @@ def _declared_rules(
     said: Contract, old: pa.ChunkedArray, new: pa.ChunkedArray
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """The rules of a column whose contract is declared."""
-    rules = [("a value is there", *(_mask(pc.is_null(each, nan_is_null=True)) for each in (old, new)))]
+    absent = [_mask(pc.is_null(each, nan_is_null=True)) for each in (old, new)]
+    rules = [("a value is there", absent[0], absent[1])]
     if said.values:
         known = pa.array(said.values).cast(old.type)
         none = [~_mask(pc.is_in(each.cast(old.type), known)) & _mask(each.is_valid()) for each in (old, new)]
