@@ -13,6 +13,7 @@ from adsmu.analyze.points import points
 from adsmu.analyze.shift import Separation, domain, label_weights
 from adsmu.errors import BadInput
 from adsmu.monitor.conditions import cohorts, select
+from adsmu.monitor.labels import check_task
 from adsmu.profile.observations import features, observations
 from adsmu.strategy import Strategy
 
@@ -72,6 +73,8 @@ class Case:
         self.window = _sampled(observations(window, "window"), seed)
         self.strategy, self.findings, self.seed = strategy, findings, seed
         self.classes = strategy.columns.task == "classification"
+        for table, side in ((self.reference, "reference"), (self.window, "window")):
+            check_task(table, strategy.columns.task, side)
         self._ask = ask
         for name in ("prediction", "label"):
             if self.reference[name].null_count or not len(self.reference):

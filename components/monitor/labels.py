@@ -5,6 +5,8 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from adsmu.errors import BadInput
+
 
 def newest_model(rows: pa.Table, end: datetime) -> str | None:
     """The model that answered the last request before a time; None where that is not known.
@@ -42,6 +44,22 @@ def of_model(rows: pa.Table, model: str | None) -> pa.Table:
     """The rows that a model answered; None: those that name no model."""
     named = rows["model"]
     return rows.filter(pc.is_null(named) if model is None else pc.fill_null(pc.equal(named, model), False))
+
+
+def check_task(rows: pa.Table, task: str, file: str) -> None:
+    """Refuses answers that are not of a strategy's task: regression needs numbers.
+
+    Args:
+        rows: Observations.
+        task: classification or regression.
+        file: Where they come from, for errors.
+
+    Raises:
+        BadInput: Predictions or labels are text.
+    """
+    for name in ("prediction", "label"):
+        if task == "regression" and pa.types.is_string(rows[name].type):
+            raise BadInput("the strategy's task is regression: numbers are needed", file=file, column=name)
 
 
 def answered(rows: pa.Table) -> pa.Table:

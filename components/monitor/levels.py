@@ -18,7 +18,7 @@ from adsmu.monitor.estimate import estimate
 from adsmu.monitor.figures import Figure
 from adsmu.monitor.findings import FORMAT, Window, as_json, measured
 from adsmu.monitor.history import Compared, Earlier, past_series, persisted, references
-from adsmu.monitor.labels import answered, judged, newest_model, of_model
+from adsmu.monitor.labels import answered, check_task, judged, newest_model, of_model
 from adsmu.monitor.outcome import outcome, outcomes
 from adsmu.monitor.performance import performance
 from adsmu.monitor.system import system
@@ -66,6 +66,9 @@ def monitor(given: Given, strategy: Strategy, window: Window) -> dict[str, Any]:
     Raises:
         BadInput: What the strategy names is not there.
     """
+    check_task(given.rows, strategy.columns.task, "observations")
+    if given.validation is not None:
+        check_task(given.validation, strategy.columns.task, "validation")
     rows = given.rows.filter(pa.array(within(given.rows, "time", window.begin, window.end)))
     compared = references(strategy.reference, window, given.history, given.validation_profile)
     series = _series(rows, strategy, window, given.history)

@@ -251,3 +251,8 @@ def test_a_column_of_vectors_that_is_all_missing_is_broken():
     new = new.append_column("v", pa.nulls(len(new), pa.list_(pa.float64())))
     found = analyze(old, new, Strategy("vectors", Columns(features=("v",))))
     assert (found["diagnosis"], found["where"]["column"]) == ("quality", "v")
+
+
+def test_classes_are_refused_where_the_task_is_regression():
+    with pytest.raises(BadInput, match="reference, column prediction: the strategy's task is regression"):
+        analyze(reference(), table(world(0)), Strategy("numbers", Columns("regression", features=("x",))))

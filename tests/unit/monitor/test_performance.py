@@ -275,3 +275,8 @@ def test_a_cohort_without_labels_in_the_window_is_named() -> None:
     table = pa.concat_tables([first, second])
     assert look(table, strategy, FIRST).findings["unmeasured"] == []
     assert look(table, strategy, SECOND).findings["unmeasured"] == ["language=en"]
+
+
+def test_classes_are_refused_where_the_task_is_regression() -> None:
+    with pytest.raises(BadInput, match="column prediction: the strategy's task is regression"):
+        look(answers(["a"] * 10, [True] * 10), plan(task="regression"), FIRST)
