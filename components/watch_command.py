@@ -54,7 +54,7 @@ def watch(
     """
     if bool(run) == bool(strategy):
         raise BadInput("name a run of a cluster, or --strategy and --observations", file="adsmu watch")
-    if run:
+    if strategy is None:
         follow(run, host, namespace, as_json, quiet)
         return
     if observations is None:

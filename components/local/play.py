@@ -16,7 +16,8 @@ from adsmu.errors import BadInput
 from adsmu.files import digest
 from adsmu.form_dataset.form import form_dataset_files, read_dataset
 from adsmu.imports import load
-from adsmu.local.learners import Answer, Train, train
+from adsmu.local.champion import Champion, answered, into_service, loss, mean_loss
+from adsmu.local.learners import Train, train
 from adsmu.local.windows import read_stream, windows
 from adsmu.monitor.conditions import within
 from adsmu.monitor.findings import Window
@@ -26,9 +27,6 @@ from adsmu.profile.observations import TIME, write_observations
 from adsmu.profile.run import profile_files
 from adsmu.sign_off.paired import compare_pairs
 from adsmu.strategy import read_strategy
-
-HELD = 4
-"""One row in so many measures a model before all are learnt from; production is compared with these."""
 
 FEWEST = 40
 """Fewer labelled rows teach nothing that could be measured."""
@@ -67,31 +65,6 @@ class Played:
     loss: dict[str, float | None]
 
 
-@dataclass(frozen=True)
-class Champion:
-    """The model in production.
-
-    Attributes:
-        name: Digest of the rows that it learnt from.
-        answer: The model.
-        folder: Holds `validation.parquet`, its answers to rows that it was measured on, and their profile.
-    """
-
-    name: str
-    answer: Answer
-    folder: Path
-
-    @property
-    def validation(self) -> Path:
-        """The rows that it was measured on."""
-        return self.folder / "validation.parquet"
-
-    @property
-    def profile(self) -> Path:
-        """Their profile."""
-        return self.folder / PROFILE
-
-
 class Play:
     """A strategy on its way through a stream.
 
@@ -114,7 +87,7 @@ class Play:
         self.seen: list[pa.Table] = []
         self.source = folder / "reference.parquet"
         write_observations(reference, self.source)
-        self.champion = self._into_service(reference, digest(self.source), folder / "champions" / "first")
+        self.champion = self._into_service(reference, digest(self.source), folder / "champion")
         self.first = self.always = self.champion.answer
         self.dataset: Path | None = None
 
@@ -129,8 +102,8 @@ class Play:
         rows = self.stream.filter(pa.array(inside))
         labelled = rows.filter(pc.is_valid(rows["label"]))
         answers = (self.champion.answer, self.always, self.first)
-        loss = {name: _mean_loss(labelled, answer) for name, answer in zip(ARMS, answers, strict=True)}
-        self.seen.append(_answered(rows, self.champion))
+        lost = {name: mean_loss(labelled, answer) for name, answer in zip(ARMS, answers, strict=True)}
+        self.seen.append(answered(rows, self.champion))
         findings = self._find(place, window)
         analysis = self._analyze(place, window) if len(rows) else None
         decision = self._decide(place, window, analysis)
@@ -143,7 +116,7 @@ class Play:
         waited = pc.greater_equal(came, pa.scalar(window.end, TIME)).to_numpy()
         bought = int((self.asked[inside] & waited).sum())
         self._always_retrain(inside, bought, window.end)
-        return Played(window, len(labelled), findings, analysis, decision, bought, update, loss)
+        return Played(window, len(labelled), findings, analysis, decision, bought, update, lost)
 
     def _find(self, place: Path, window: Window) -> dict[str, Any]:
         known = self._known(window.end)
@@ -231,12 +204,9 @@ class Play:
         held = within(known, "time", window.end - self.plan.evaluation_set.hold_out, window.end)
         newest = known.filter(pc.and_(pa.array(held), pc.is_valid(known["label"])))
         if len(newest):
-            compared = compare_pairs(
-                *(_loss(newest, each.answer(newest)[0]) for each in (self.champion, candidate)),
-                newest["weight"].to_numpy(),
-                lower_is_better=True,
-                confidence=self.plan.confidence,
-            )
+            before, after = (loss(newest, each.answer(newest)[0]) for each in (self.champion, candidate))
+            weight = newest["weight"].to_numpy()
+            compared = compare_pairs(before, after, weight, True, self.plan.confidence)
             told["compared"] = {
                 "rows": compared.rows,
                 "difference": compared.difference,
@@ -270,23 +240,7 @@ class Play:
         return seen
 
     def _into_service(self, rows: pa.Table, name: str, folder: Path) -> Champion:
-        """Measures a model on rows that it has not learnt from, then trains it on all."""
-        group = pc.replace_substring_regex(rows["id"], r"#[0-9]+$", "").to_pandas()  # copies stay together
-        ids = group.unique()
-        held = np.random.default_rng(self.seed).permutation(len(ids))[: max(len(ids) // HELD, 1)]
-        out = pa.array(group.isin(ids[held]).to_numpy())
-        measured = Champion(
-            name, self.train(rows.filter(pc.invert(out)), self.plan.columns, self.seed), folder
-        )
-        write_observations(_answered(rows.filter(out), measured), measured.validation)
-        profile_files(
-            measured.validation,
-            measured.profile,
-            projections=self.plan.columns.projections,
-            strategy=self.plan.digest,
-            seed=self.seed,
-        )
-        return Champion(name, self.train(rows, self.plan.columns, self.seed), folder)
+        return into_service(rows, name, folder, self.plan, self.train, self.seed)
 
 
 def play(
@@ -343,28 +297,3 @@ def play(
         played.append(going.step(each))
         told(played[-1])
     return played
-
-
-def _answered(rows: pa.Table, champion: Champion) -> pa.Table:
-    """The rows with the answers of a model."""
-    prediction, score = champion.answer(rows) if len(rows) else (np.zeros(0), None)
-    kind = rows["label"].type
-    columns = {
-        "model": pa.array([champion.name] * len(rows), pa.string()),
-        "prediction": pa.array(prediction.tolist(), kind),
-        "score": pa.nulls(len(rows), pa.float64()) if score is None else pa.array(score),
-    }
-    for name, values in columns.items():
-        rows = rows.set_column(rows.column_names.index(name), name, values)
-    return rows
-
-
-def _loss(rows: pa.Table, prediction: np.ndarray) -> np.ndarray:
-    label = np.array(rows["label"].to_pylist())
-    if label.dtype.kind == "f":
-        return np.asarray(np.abs(label - prediction))
-    return np.asarray(label != prediction, float)
-
-
-def _mean_loss(rows: pa.Table, answer: Answer) -> float | None:
-    return float(_loss(rows, answer(rows)[0]).mean()) if len(rows) else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ SHARED = FOLDER.parent / "stratified_evaluate"
 """Where the style of all reports is."""
 
 WIDTH, HEIGHT = 900, 300
-LEFT, RIGHT, TOP, BOTTOM = 84, WIDTH - 36, 20, HEIGHT - 34
+LEFT, RIGHT, TOP, BOTTOM = 104, WIDTH - 48, 20, HEIGHT - 34
 ARMS = {"followed": "following it", "always": "retraining after every window", "never": "never retraining"}
 ACTIONS = {
     "update": ("↻", "refine", "update"),
@@ -39,7 +40,7 @@ def render_report(watched: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     classes = watched["classes"]
-    environment.filters |= {"loss": lambda value: loss(value, classes), "day": day, "words": words}
+    environment.filters |= {"loss": partial(loss, classes=classes), "day": day, "words": words}
     return environment.get_template("watch.html.j2").render(
         w=watched,
         headline=headline(watched),
@@ -57,7 +58,7 @@ def headline(watched: dict[str, Any]) -> tuple[str, str]:
 
     >>> sure, unsure = {"mean": 2.0, "low": 1.0, "high": 3.0}, {"mean": 0.1, "low": -1.0, "high": 1.2}
     >>> headline({"worth": {"less": {"never": sure, "always": unsure}}})[0]
-    'Following it lost less than never retraining, and as much as retraining after every window'
+    'Following it lost less than never retraining, and neither surely more nor less than always retraining'
     """
     told = {}
     for arm in ("never", "always"):
@@ -67,11 +68,11 @@ def headline(watched: dict[str, Any]) -> tuple[str, str]:
         elif found["high"] is not None and found["high"] < 0:
             told[arm] = "more than"
         else:
-            told[arm] = "as much as"
+            told[arm] = "neither surely more nor less than"
     said = set(told.values())
     mark = "fail" if "more than" in said else "pass" if "less than" in said else "undecided"
-    never, always = f"{told['never']} never retraining", f"{told['always']} retraining after every window"
-    return f"Following it lost {never}, and {always}", mark
+    text = f"Following it lost {told['never']} never retraining, and {told['always']} always retraining"
+    return text, mark
 
 
 def loss(value: float | None, classes: bool) -> str:
@@ -116,6 +117,8 @@ def chart(windows: Sequence[dict[str, Any]], classes: bool) -> dict[str, Any]:
     def down(value: float) -> float:
         return round(BOTTOM - value / top * (BOTTOM - TOP), 1)
 
+    long = len(windows) > 1 and windows[0]["from"][:4] != windows[-1]["from"][:4]
+    cut = slice(7) if long else slice(5, 10)
     shown = range(0, len(windows), max(len(windows) // 6, 1))
     return {
         "width": WIDTH,
@@ -125,7 +128,7 @@ def chart(windows: Sequence[dict[str, Any]], classes: bool) -> dict[str, Any]:
         "top": TOP,
         "bottom": BOTTOM,
         "ticks": [(loss(part * top, classes), down(part * top)) for part in (0, 0.5, 1)],
-        "days": [(across[place], day(windows[place]["from"])[:7]) for place in shown],
+        "days": [(across[place], windows[place]["from"][cut]) for place in shown],
         "updates": [
             x
             for x, each in zip(across, windows, strict=True)

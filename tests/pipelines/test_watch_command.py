@@ -74,7 +74,7 @@ def test_nothing_is_updated_while_nothing_changes(watch, tmp_path):
     assert watched["worth"]["arms"]["followed"]["retrainings"] == 0
     assert watched["worth"]["less"]["never"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
     page = (tmp_path / "out" / "watch.html").read_text()
-    assert "Following it lost as much as never retraining" in page
+    assert "Following it lost neither surely more nor less than never retraining" in page
     assert page.count("do not update</b>") == 4
 
 
