@@ -213,6 +213,7 @@ def _usable(pool: pa.Table, end: datetime, hold_out: timedelta) -> tuple[pa.Tabl
     known = pc.is_valid(pool["label"])
     counts = {
         "held_out": int(pc.sum(held).as_py() or 0),
+        "later": int(pc.sum(pc.greater_equal(pool["time"], pa.scalar(end, TIME))).as_py() or 0),
         "unlabelled": int(pc.sum(pc.and_(past, pc.invert(known))).as_py() or 0),
     }
     return pool.filter(pc.and_(past, known)), counts

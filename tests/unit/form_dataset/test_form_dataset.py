@@ -227,6 +227,13 @@ def test_held_out_and_unlabelled_rows_are_not_learnt_from(tmp_path: Path, strate
     assert pc.max(learnt["time"]).as_py() < BEGIN + 400 * timedelta(hours=3) - 2 * DAY
 
 
+def test_rows_from_behind_the_window_are_counted(tmp_path: Path, strategy: Path) -> None:
+    until = (BEGIN + 40 * DAY).isoformat()
+    pool = form_dataset_files([source(tmp_path, rows())], strategy, tmp_path / "a", until=until)["pool"]
+    assert pool["later"] == 80
+    assert pool["rows"] + pool["held_out"] + pool["unlabelled"] + pool["later"] == 400
+
+
 def test_of_an_id_in_several_sources_the_last_counts(tmp_path: Path, strategy: Path) -> None:
     before, after = rows(), rows(label=["new"] * 400)
     sources = [source(tmp_path, before, "a.parquet"), source(tmp_path, after, "b.parquet")]
