@@ -46,7 +46,7 @@ ROWS_OF_BIN = 10
 """The fewest rows that a quantile is to hold; with fewer than 100 rows there are fewer bins."""
 RARE = 8.0
 """Bins with fewer expected rows on either side are taken together."""
-ALPHA = 0.05
+ALPHA = 0.04  # the floor of PSI is asymptotic: it lets up to a tenth more through than this
 SIGNALS = {"prediction": "prediction", "score": "prediction", "label": "label"}
 """The signal that drift of a reserved column is; every other is drift of a feature, an embedding or a
 projection."""
