@@ -3,13 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from adsmu.pages import DASH, environment
 
 FOLDER = Path(__file__).parent
-SHARED = FOLDER.parent / "stratified_evaluate"
-"""Where the style of all reports is."""
-
-DASH = "\N{EN DASH}"
 
 
 def render_report(dataset: dict[str, Any], difference: dict[str, Any], name: str) -> str:
@@ -23,17 +19,10 @@ def render_report(dataset: dict[str, Any], difference: dict[str, Any], name: str
     Returns:
         HTML. Everything that comes from data is escaped.
     """
-    environment = Environment(
-        loader=FileSystemLoader([FOLDER, SHARED]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "distance": distance, "share": share, "day": day}
+    templates = environment(FOLDER, {"number": number, "distance": distance, "share": share, "day": day})
     columns = sorted(difference["columns"], key=lambda each: (not each["moved"], -(each["l1"] or 0.0)))
     most = max((max(each["before"] or 0, each["after"]) for each in difference["labels"]), default=1.0)
-    return environment.get_template("difference.html.j2").render(
+    return templates.get_template("difference.html.j2").render(
         d=dataset,
         x=difference,
         name=name,

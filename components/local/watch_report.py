@@ -1,17 +1,13 @@
 """The page of a strategy that was played: what it was worth, then window by window; no scripts."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from adsmu.pages import day, environment
 
 FOLDER = Path(__file__).parent
-SHARED = FOLDER.parent / "stratified_evaluate"
-"""Where the style of all reports is."""
-
 WIDTH, HEIGHT = 900, 300
 LEFT, RIGHT, TOP, BOTTOM = 104, WIDTH - 48, 20, HEIGHT - 34
 ARMS = {"followed": "following it", "always": "retraining after every window", "never": "never retraining"}
@@ -32,16 +28,9 @@ def render_report(watched: dict[str, Any]) -> str:
     Returns:
         HTML. Everything that comes from data is escaped.
     """
-    environment = Environment(
-        loader=FileSystemLoader([FOLDER, SHARED]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     classes = watched["classes"]
-    environment.filters |= {"loss": partial(loss, classes=classes), "day": day, "words": words}
-    return environment.get_template("watch.html.j2").render(
+    templates = environment(FOLDER, {"loss": partial(loss, classes=classes), "day": day, "words": words})
+    return templates.get_template("watch.html.j2").render(
         w=watched,
         headline=headline(watched),
         arms=ARMS,
@@ -84,12 +73,6 @@ def loss(value: float | None, classes: bool) -> str:
     if value is None:
         return "\N{EN DASH}"
     return (f"{100 * value:.1f} %" if classes else f"{value:.4g}").replace("-", "\N{MINUS SIGN}")
-
-
-def day(text: str) -> str:
-    """The day of a time, and the hour where that is not midnight."""
-    time = datetime.fromisoformat(text)
-    return f"{time:%Y-%m-%d}" if time.hour == time.minute == 0 else f"{time:%Y-%m-%d %H:%M}"
 
 
 def words(name: str) -> str:

@@ -1,18 +1,13 @@
 """The page of a window: what was found, ranked, and what it rests on; it needs no network and no scripts."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from adsmu.pages import day, environment
 from adsmu.strategy import LEVELS
 
 FOLDER = Path(__file__).parent
-SHARED = FOLDER.parent / "stratified_evaluate"
-"""Where the style of all reports is."""
-
 WIDTH, HEIGHT = 560, 190
 LEFT, RIGHT, TOP, BOTTOM = 56, WIDTH - 20, 12, HEIGHT - 26
 Point = tuple[float, float]
@@ -31,17 +26,10 @@ def render_report(findings: dict[str, Any], name: str) -> str:
     Returns:
         HTML. Everything that comes from data is escaped.
     """
-    environment = Environment(
-        loader=FileSystemLoader([FOLDER, SHARED]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"day": day, "number": number}
+    templates = environment(FOLDER, {"day": day, "number": number})
     figures = findings["figures"]
     measured = [each for each in figures if each["level"] in ("outcome", "performance", "estimate")]
-    return environment.get_template("monitor.html.j2").render(
+    return templates.get_template("monitor.html.j2").render(
         f=findings,
         name=name,
         headline=headline(findings),
@@ -184,18 +172,6 @@ def chart(steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "outside": outside,
         "ranged": bool(bands),
     }
-
-
-def day(time: str | None) -> str:
-    """A time as its day, with the hour where it does not begin one.
-
-    >>> day("2012-01-01T00:00:00+00:00"), day("2012-01-01T06:30:00+00:00")
-    ('2012-01-01', '2012-01-01 06:30')
-    """
-    if time is None:
-        return "\N{EN DASH}"
-    at = datetime.fromisoformat(time)
-    return f"{at:%Y-%m-%d}" if at.hour == at.minute == 0 else f"{at:%Y-%m-%d %H:%M}"
 
 
 def number(value: float | None, share: bool = False) -> str:

@@ -4,9 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from adsmu import stratified_evaluate
+from adsmu.pages import environment
 from adsmu.sign_off.card import conditions
 
 FOLDER = Path(__file__).parent
@@ -23,20 +21,13 @@ def render_card(card: dict[str, Any], signature: dict[str, Any] | None) -> str:
     Returns:
         HTML. Everything that comes from data is escaped.
     """
-    environment = Environment(
-        loader=FileSystemLoader([FOLDER, Path(stratified_evaluate.__path__[0])]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"value": value, "change": change, "judged": judged, "utc": utc}
+    templates = environment(FOLDER, {"value": value, "change": change, "judged": judged, "utc": utc})
     found = conditions(card)
     level = 1 - card["confidence"]
     whole = [entry for entry in card["comparisons"] if entry["kind"] == "all"]
     parts = [entry for entry in card["comparisons"] if entry["kind"] != "all"]
     parts.sort(key=lambda entry: (entry["p_harm"], entry["kind"], entry["group"], entry["figure"]))
-    return environment.get_template("card.html.j2").render(
+    return templates.get_template("card.html.j2").render(
         c=card,
         s=signature,
         conditions=found,

@@ -1,13 +1,9 @@
 """The report: one page that needs neither a network nor JavaScript."""
 
-import base64
-import hashlib
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
+from adsmu.pages import environment, sorting_script
 from adsmu.stratified_evaluate.gate import conditions
 from adsmu.stratified_evaluate.requests import requests
 from adsmu.stratified_evaluate.spans import marked
@@ -31,20 +27,11 @@ def render_report(evaluation: dict[str, Any]) -> str:
     Returns:
         HTML. Everything that comes from data is escaped.
     """
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"rate": rate, "change": change}
+    templates = environment(FOLDER, {"rate": rate, "change": change})
     strata = sorted(evaluation["strata"], key=_worst_first)
-    # The page's policy lets only this script run: text that slipped through the escaping could not.
-    script = (FOLDER / "sort.js").read_text(encoding="utf-8")
-    script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    script, script_hash = sorting_script()
     champion_passes = evaluation["round"] == 0 and evaluation["verdict"] == "pass"
-    return environment.get_template("report.html.j2").render(
+    return templates.get_template("report.html.j2").render(
         e=evaluation,
         headline="Pass: the champion needs no update"
         if champion_passes
@@ -61,8 +48,8 @@ def render_report(evaluation: dict[str, Any]) -> str:
         counts={verdict: sum(s["verdict"] == verdict for s in strata) for verdict in VERDICT_WORDS},
         curve=curve(evaluation["rounds"], evaluation["gate"]),
         marked=marked,
-        script=Markup(script),  # noqa: S704 - the package's own file
-        script_hash=f"sha256-{script_hash}",
+        script=script,
+        script_hash=script_hash,
     )
 
 

@@ -4,12 +4,11 @@ import io
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from adsmu import stratified_evaluate
+from adsmu.pages import environment
 
 FOLDER = Path(__file__).parent
 MINUS = "\N{MINUS SIGN}"
@@ -25,16 +24,9 @@ def render_value(found: dict[str, Any]) -> str:
     Returns:
         HTML. Everything that comes from data is escaped.
     """
-    environment = Environment(
-        loader=FileSystemLoader([FOLDER, Path(stratified_evaluate.__path__[0])]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"money": money, "share": share}
+    templates = environment(FOLDER, {"money": money, "share": share})
     ways = sorted(found["ways"], key=lambda way: float(way["cost"]))
-    return environment.get_template("value.html.j2").render(
+    return templates.get_template("value.html.j2").render(
         v=found,
         ways=ways,
         ages=found["freshness"],

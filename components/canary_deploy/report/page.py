@@ -1,23 +1,20 @@
 """The report of a rollout: one page that needs neither a network nor JavaScript."""
 
-import base64
 import functools
 import hashlib
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
-from markupsafe import Markup
+from jinja2 import Environment, UndefinedError
 
 from adsmu.canary_deploy.report import drawing, figures, words
 from adsmu.canary_deploy.report.story import MALFORMED, gather
 from adsmu.errors import BadInput
 from adsmu.files import written_whole
+from adsmu.pages import environment, sorting_script
 from adsmu.store.evidence import Entry, to_bytes
 from adsmu.stratified_evaluate.report import change, rate
 
 FOLDER = Path(__file__).parent
-SHARED = FOLDER.parents[1] / "stratified_evaluate"
-"""Where the style of all reports is."""
 
 
 def write_report(entries: list[Entry], path: str | Path) -> None:
@@ -47,16 +44,14 @@ def render_report(entries: list[Entry]) -> str:
     Raises:
         BadInput: As `write_report`.
     """
-    environment = _environment()
+    templates = _templates()
     if not entries:
-        return environment.get_template("no_rollout.html.j2").render()
+        return templates.get_template("no_rollout.html.j2").render()
     story = gather(entries)
-    # The page's policy lets only this script run: text that slipped through the escaping could not.
-    script = (SHARED / "sort.js").read_text(encoding="utf-8")
-    script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    script, script_hash = sorting_script()
     found = story.progress
     try:
-        return environment.get_template("rollout.html.j2").render(
+        return templates.get_template("rollout.html.j2").render(
             s=story,
             p=found,
             plan=found.plan,
@@ -81,29 +76,24 @@ def render_report(entries: list[Entry]) -> str:
             reference=words.reference(found.plan),
             settings=words.settings(story),
             head=f"sha256:{hashlib.sha256(to_bytes(entries[-1])).hexdigest()}",
-            script=Markup(script),  # noqa: S704 - the package's own file
-            script_hash=f"sha256-{script_hash}",
+            script=script,
+            script_hash=script_hash,
         )
     except (*MALFORMED, UndefinedError) as error:
         raise BadInput(f"an entry is not what this version writes: {error!r}", file="evidence") from error
 
 
 @functools.cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader([FOLDER, SHARED]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+def _templates() -> Environment:
+    return environment(
+        FOLDER,
+        {
+            "rate": rate,
+            "change": change,
+            "e": words.e_value,
+            "order": words.order,
+            "moment": words.moment,
+            "clock": drawing.elapsed,
+            "lasting": words.lasting,
+        },
     )
-    environment.filters |= {
-        "rate": rate,
-        "change": change,
-        "e": words.e_value,
-        "order": words.order,
-        "moment": words.moment,
-        "clock": drawing.elapsed,
-        "lasting": words.lasting,
-    }
-    return environment
