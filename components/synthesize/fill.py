@@ -136,19 +136,20 @@ def fill(request: Request) -> pa.Table:
     )
 
 
-def distinct_shapes(templates: pa.Table) -> pa.Table:
-    """Leaves out the rows whose shape another row of the same stratum has.
+def distinct_shapes(templates: pa.Table, group: str = "stratum_id") -> pa.Table:
+    """Leaves out the rows whose shape another row of the same group has.
 
     Args:
         templates: Utterance rows.
+        group: The column that says which rows are of one group.
 
     Returns:
         The rows left, in an order that does not depend on the order given.
     """
     templates = templates.sort_by("id")
     flat = flatten(templates)
-    _, stratum = np.unique(np.array(templates["stratum_id"].to_pylist(), dtype=str), return_inverse=True)
-    keys = np.rec.fromarrays([stratum, shape_keys(flat, spans(flat))])
+    _, number = np.unique(np.array(templates[group].to_pylist(), dtype=str), return_inverse=True)
+    keys = np.rec.fromarrays([number, shape_keys(flat, spans(flat))])
     return templates.take(pa.array(np.unique(keys, return_index=True)[1]))
 
 

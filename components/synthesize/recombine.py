@@ -90,6 +90,7 @@ def new_shapes(templates: pa.Table, existing: pa.Table, seed: int) -> pa.Table:
     known = {_keys(carrier) for carrier in carriers}
     passes = speaker(map(_keys, carriers))
     longest = max(map(len, carriers), default=0)
+    existing = distinct_shapes(existing, "intent")
     said = map(_keys, read_carriers(existing))
     front, behind = optional_fragments(zip(existing["intent"].to_pylist(), said, strict=True))
     places = _places(carriers)
