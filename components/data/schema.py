@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from adsmu.data import checks
 from adsmu.data.checks import explain
+from adsmu.data.parquet import read_parquet
 from adsmu.errors import BadInput
 from adsmu.files import written_whole
 
@@ -55,13 +56,7 @@ def read_utterances(path: str | Path, encoded: bool = False) -> pa.Table:
     Raises:
         BadInput: The file is missing, truncated or not Parquet, or a row breaks a rule of the table.
     """
-    if not Path(path).is_file():
-        raise BadInput("no such file", file=path)
-    try:
-        table = pq.read_table(path, read_dictionary=[f"{name}.list.element" for name in LISTS])
-        table.validate(full=True)  # offsets in range, text in UTF-8: the file may come from anywhere
-    except (OSError, pa.ArrowException) as error:
-        raise BadInput(f"not a readable Parquet file: {str(error).splitlines()[0]}", file=path) from error
+    table = read_parquet(path, dictionaries=[f"{name}.list.element" for name in LISTS], validate=True)
     table = _cast(table, path)
     validate(table, path)
     return table if encoded else table.cast(SCHEMA)

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from adsmu.data.parquet import read_parquet
 from adsmu.errors import BadInput
 from adsmu.files import written_whole
 
@@ -41,12 +42,7 @@ def read_strata(path: str | Path) -> pa.Table:
         BadInput: The file is missing or not Parquet, a column is missing, null or of another type, a stratum
             stands twice, or none is active.
     """
-    if not Path(path).is_file():
-        raise BadInput("no such file", file=path)
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise BadInput(f"not a readable Parquet file: {str(error).splitlines()[0]}", file=path) from error
+    table = read_parquet(path)
     if missing := [name for name in STRATA_SCHEMA.names if name not in table.column_names]:
         raise BadInput("missing", file=path, column=missing[0])
     for field in STRATA_SCHEMA:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from adsmu.data.parquet import read_parquet
 from adsmu.errors import BadInput
 from adsmu.monitor.figures import Figure, figure
 from adsmu.strategy import Signal
@@ -37,12 +37,7 @@ def read_system(path: str | Path) -> pa.Table:
         BadInput: The file is missing or not Parquet, a column is missing or of another type, or a reading of
             cpu or memory has a limit that is not above 0, or a value is not finite.
     """
-    if not Path(path).is_file():
-        raise BadInput("no such file", file=path)
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise BadInput(f"not a readable Parquet file: {str(error).splitlines()[0]}", file=path) from error
+    table = read_parquet(path)
     for name in SCHEMA.names:
         if name not in table.column_names:
             raise BadInput("the column is missing", file=path, column=name)
