@@ -189,6 +189,9 @@ COMPARISONS = {
     "asking_vs_random": Comparison("asked_by_requests", "asked_at_random"),
     "asking_vs_random_unseen_shapes": Comparison("asked_by_requests", "asked_at_random", "unseen_shapes"),
     "setting_bad_values_aside": Comparison("bad_values", "bad_values_kept"),
+    "half_the_budget": Comparison("recipe_half", "recipe"),
+    "three_quarters_of_the_budget": Comparison("recipe_three_quarters", "recipe"),
+    "ceiling_vs_naive_relative": Comparison("real", "naive", kind=accuracy_changes),
     "ceiling_vs_equal": Comparison("real", "equal"),
     "ceiling_vs_equal_unseen_shapes": Comparison("real", "equal", "unseen_shapes"),
 }

@@ -13,6 +13,7 @@ from benchmarks.table1.compare import (
     Runs,
     accuracy_changes,
     compare,
+    differences,
     error_changes,
     gather,
     interval,
@@ -60,6 +61,7 @@ SHOWN = (
     *("unseen_values", "unseen_shapes", "mean_of_three", "worst_decile", "strata_at_95"),
     *("existing", "negative_flips"),
 )
+PARTS = ("frame", "unseen_shapes", "unseen_values", "existing", "negative_flips")
 
 
 def summarise(output: Path) -> None:
@@ -159,6 +161,7 @@ def table(results: Sequence[Mapping[str, Any]], runs: Runs) -> str:
         listed = ", ".join(f"{use_case} ({corpus})" for corpus, use_case in cases)
         lines += [f"## {title}", "", f"{len(part.arms)} arms, {len(cases)} use cases: {listed}.", ""]
         lines += [*_rows(part), ""]
+    lines += parts_of_the_recipe(runs)
     lines += [
         "frame: domain, intent and slots all right, the mean over strata of real test rows, then over",
         "seeds, then over use cases. Changes are relative to naive, in the same cells; in brackets 95 %",
@@ -195,6 +198,29 @@ def _rows(runs: Runs) -> list[str]:
         cost = [f"{_mean(runs, arm, 'builds') or 0:.2f}", f"{_mean(runs, arm, 'seconds') or 0:.0f}"]
         lines.append("| " + " | ".join([NAMES.get(arm, arm), str(cells), *changes, *shown, *cost]) + " |")
     return lines
+
+
+def parts_of_the_recipe(runs: Runs) -> list[str]:
+    """What each part of the recipe is worth: the arm that lacks it less the recipe, in the same cells.
+
+    Args:
+        runs: All runs.
+
+    Returns:
+        Lines of Markdown; none where no such arm has run.
+    """
+    lacking = [arm for arm in NAMES if arm.startswith("recipe_") and pairs(runs, arm, "recipe", "frame")]
+    if not lacking:
+        return []
+    lines = ["## The recipe, part by part", "", "Each arm less the recipe, in percentage points.", ""]
+    lines += ["| arm | cells | " + " | ".join(name.replace("_", " ") for name in PARTS) + " |"]
+    lines += ["| --- | --- |" + " --- |" * len(PARTS)]
+    for arm in lacking:
+        cells = len(runs.cells([arm, "recipe"]))
+        found = [differences(pairs(runs, arm, "recipe", figure)) for figure in PARTS]
+        shown = [_percent(values, True).replace(" %", "") for values in found]
+        lines.append("| " + " | ".join([NAMES[arm], str(cells), *shown]) + " |")
+    return [*lines, ""]
 
 
 def _mean(runs: Runs, arm: str, figure: str) -> float | None:

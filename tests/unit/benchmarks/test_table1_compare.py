@@ -13,6 +13,7 @@ from benchmarks.table1.compare import (
     interval,
     pairs,
 )
+from benchmarks.table1.summary import parts_of_the_recipe
 
 A, B, C = ("snips", "A"), ("snips", "B"), ("hwu", "C")
 
@@ -110,3 +111,13 @@ def test_results_are_gathered_by_arm_use_case_and_seed_with_their_cost():
         "seconds": 2.0,
         "utterance_epochs": 3.0,
     }
+
+
+def test_each_part_of_the_recipe_is_told_by_the_arm_that_lacks_it_less_the_recipe():
+    some = runs(
+        recipe={A: {0: 0.5}, B: {0: 0.6}}, recipe_fast={A: {0: 0.4}, B: {0: 0.6}}, equal={A: {0: 0.1}}
+    )
+    shown = parts_of_the_recipe(some)
+    (row,) = [line for line in shown if line.startswith("| recipe")]
+    assert "learning rate" in row and "| 2 | -5.0 (" in row
+    assert parts_of_the_recipe(runs(equal={A: {0: 0.1}})) == []
