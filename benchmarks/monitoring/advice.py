@@ -8,6 +8,7 @@ the texts do not tell the cohort, so no refit could learn it.
 """
 
 import argparse
+import datetime
 import json
 import logging
 import warnings
@@ -15,11 +16,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from adsmu.analyze.analyze import analyze
 from benchmarks.monitoring.record import merge
 from benchmarks.monitoring.scenarios import Drawn, draw, sources
+from benchmarks.monitoring.summaries import mean
 
 SEEDS = 5
 LABELS = 250
@@ -97,13 +98,12 @@ def one(scenario: str, seed: int) -> dict[str, Any]:
 
 def paired(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Means, and the difference of the arms with Student's interval of 95 % over seeds."""
-    difference = np.array([row["followed"] - row["naive"] for row in rows])
-    half = stats.t.ppf(0.975, len(rows) - 1) * difference.std(ddof=1) / np.sqrt(len(rows))
+    of = mean([row["followed"] - row["naive"] for row in rows])
     return {
         **{name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]},
-        "difference": round(float(difference.mean()), 4),
-        "low": round(float(difference.mean() - half), 4),
-        "high": round(float(difference.mean() + half), 4),
+        "difference": of["mean"],
+        "low": of["low"],
+        "high": of["high"],
     }
 
 
@@ -124,7 +124,11 @@ def main() -> None:
             merge(
                 {
                     "advice": found
-                    | {"seeds": given.seeds, "command": "python -m benchmarks.monitoring.advice"}
+                    | {
+                        "date": f"{datetime.date.today()}",
+                        "seeds": given.seeds,
+                        "command": "python -m benchmarks.monitoring.advice",
+                    }
                 }
             )
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy import stats
 
 from adsmu.curate.scores import SCORES, Pool
 from adsmu.curate.select import lift, similar_to_errors, worth_a_label
@@ -14,11 +13,11 @@ from adsmu.curate.vectors import vectors
 from adsmu.strategy import Columns
 from benchmarks.monitoring.record import merge
 from benchmarks.monitoring.scenarios import DATA
+from benchmarks.monitoring.summaries import mean
 
 INTENTS = 30
 FIRST, STEP, STEPS = 60, 30, 5
 SEEDS = 10
-CONFIDENCE = 0.95
 HALF_LIFE = 10
 """Intents by rank until one is half as frequent in production."""
 
@@ -30,7 +29,7 @@ def measure() -> dict[str, Any]:
         By score the accuracy gained over drawing at random, averaged over the curve, with an interval
         over seeds; and the lift of rows similar to errors.
     """
-    texts, labels, held_texts, held_labels = _corpus()
+    texts, labels, held_texts, held_labels = corpus()
     table = pa.table({"text": texts + held_texts})
     space = vectors(table, Columns(features=("text",), text=("text",)))
     train, held = space[: len(texts)], space[len(texts) :]
@@ -50,14 +49,15 @@ def measure() -> dict[str, Any]:
     return {
         "rows_labelled": [FIRST + STEP * step for step in range(STEPS + 1)],
         "curves": {name: np.mean(found, axis=0).round(4).tolist() for name, found in curves.items()},
-        "gain_over_random": {name: _paired(area[name] - area["random"]) for name in SCORES},
+        "gain_over_random": {name: mean(area[name] - area["random"]) for name in SCORES},
         "similar_to_errors": dict(
             zip(("lift", "low", "high"), lift(int(found), int(chosen), int(errors), int(rows)), strict=True)
         ),
     }
 
 
-def _corpus() -> tuple[list[str], np.ndarray, list[str], np.ndarray]:
+def corpus() -> tuple[list[str], np.ndarray, list[str], np.ndarray]:
+    """Texts and intents of the training part, less texts that are tested on, then of the test part."""
     path = DATA / "clinc150" / "clinc_data_full.json.gz"
     content = json.loads(gzip.decompress(path.read_bytes()))
     seen = {text for text, _ in content["test"]}
@@ -110,14 +110,6 @@ def _errors_found(
 
     chosen = similar_to_errors(rows, told[wrong(told)], rest, 2 * FIRST).rows
     return int(wrong(chosen).sum()), len(chosen), int(wrong(rest).sum()), len(rest)
-
-
-def _paired(differences: np.ndarray) -> dict[str, float]:
-    """The mean over seeds, with Student's interval."""
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(differences) - 1) * error)
-    mean = float(differences.mean())
-    return {"mean": round(mean, 4), "low": round(mean - half, 4), "high": round(mean + half, 4)}
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ from adsmu.analyze.case import Case
 from adsmu.analyze.diagnose import DIAGNOSES, prior, updated
 from adsmu.analyze.tests import TESTS
 from adsmu.files import read_json, write_json
-from adsmu.stratified_evaluate.intervals import clopper_pearson
 from benchmarks.monitoring.record import merge
 from benchmarks.monitoring.scenarios import SCENARIOS, Drawn, draw, sources
+from benchmarks.monitoring.summaries import rate
 
 SEEDS = 50
 RUN_ALL = 5
@@ -89,17 +89,6 @@ def bank(seed: int, strength: float, kept: Path | None) -> list[dict[str, Any]]:
     if path:
         write_json(found, path)
     return found
-
-
-def rate(right: list[bool]) -> dict[str, Any]:
-    """A share with its exact interval of 95 %."""
-    low, high = clopper_pearson(sum(right), len(right), 0.95)
-    return {
-        "rate": round(float(np.mean(right)), 4),
-        "low": round(float(low), 4),
-        "high": round(float(high), 4),
-        "rows": len(right),
-    }
 
 
 def mean(values: list[float | None]) -> float | None:

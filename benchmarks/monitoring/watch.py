@@ -20,10 +20,11 @@ import pandas as pd
 import pyarrow as pa
 
 from adsmu.local.play import play
-from adsmu.local.worth import mean_interval, worth
+from adsmu.local.worth import worth
 from adsmu.profile.observations import TIME, write_observations
 from adsmu.strategy import read_strategy
 from benchmarks.monitoring.record import merge
+from benchmarks.monitoring.summaries import mean
 
 DATA = Path("../shared/data")
 FEATURES = ("temp", "hum", "windspeed", "hr", "weekday", "workingday", "weathersit")
@@ -161,7 +162,6 @@ def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
     arms = found[0]["arms"]
     loss = {arm: np.array([each["arms"][arm]["loss"] for each in found]) for arm in arms}
     cost = {arm: np.array([each["arms"][arm]["cost"] for each in found]) for arm in arms}
-    rounded = lambda of: {name: value and round(value, 4) for name, value in of.items()}  # noqa: E731
     return {
         "streams": len(found),
         **{
@@ -170,12 +170,8 @@ def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
             }
             for arm in arms
         },
-        "lost_less": {
-            a: rounded(mean_interval(loss[a] - loss["followed"], 0.95)) for a in ("always", "never")
-        },
-        "cost_less": {
-            a: rounded(mean_interval(cost[a] - cost["followed"], 0.95)) for a in ("always", "never")
-        },
+        "lost_less": {a: mean(loss[a] - loss["followed"]) for a in ("always", "never")},
+        "cost_less": {a: mean(cost[a] - cost["followed"]) for a in ("always", "never")},
         "actions": {
             name: sum(each["actions"].get(name, 0) for each in found)
             for name in ("update", "do_not_update", "ask", "blocked")
