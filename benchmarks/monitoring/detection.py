@@ -38,6 +38,8 @@ SHARES = (0.0, 0.05, 0.1)
 SIZES = {"clinc150": ((1000, 10), (5000, 10)), "fashion_mnist": ((1000, 1),)}
 """By data set: rows of reference and of window, and how many classes are held back."""
 PERMUTATIONS = 100
+MOST = 1000
+"""Rows up to which the exact MMD is computed, too."""
 INTENTS = 30
 NOW = datetime.datetime(2026, 1, 5, tzinfo=datetime.UTC)
 WEEK = datetime.timedelta(weeks=1)
@@ -75,8 +77,11 @@ def mixture(space: Space, size: int, held: int, share: float, seed: int) -> dict
     reference, window = rows[usual[:size]], rows[np.r_[usual[size : 2 * size - few], other[:few]]]
     before = profile(column(reference))
     found = drift(before, profile(column(window), like=before))[0]
-    exact = mmd(reference, window, permutations=PERMUTATIONS, seed=seed)
-    return {"profiles": found.exceeds("mmd", 0.0), "exact": exact.p_value <= 0.05}
+    seen = {"profiles": found.exceeds("mmd", 0.0)}
+    if size <= MOST:
+        exact = mmd(reference, window, permutations=PERMUTATIONS, seed=seed)
+        seen["exact"] = exact.p_value <= 0.05
+    return seen
 
 
 def mixtures(seeds: int) -> dict[str, Any]:
@@ -87,7 +92,7 @@ def mixtures(seeds: int) -> dict[str, Any]:
             for share in SHARES:
                 seen = [mixture(space, size, held, share, seed) for seed in range(seeds)]
                 key = f"{name}, {size} rows, {share:.0%} strange"
-                found[key] = {way: rate([each[way] for each in seen]) for way in ("profiles", "exact")}
+                found[key] = {way: rate([each[way] for each in seen]) for way in seen[0]}
                 log.info("%s %s", key, json.dumps(found[key]))
     return found
 

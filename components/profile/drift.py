@@ -214,7 +214,7 @@ def _drift(name: str, before: Column, now: Column, minimum_rows: int, chance: fl
         return Drift(**found, refused=f"{few} has {min(n, m):.0f} effective rows, {minimum_rows} are needed")
     noise, z = 1 / n + 1 / m, float(special.ndtri(1 - chance))
     if isinstance(before, Embedding) and isinstance(now, Embedding):
-        mmd, floor = profile_mmd(before, now, z)
+        mmd, floor = profile_mmd(before, now, chance)
         return Drift(**found, mmd=mmd, mmd_floor=floor)
     if isinstance(before, Numeric) and isinstance(now, Numeric):
         shares = _quantile_bins(before, now)

@@ -7,7 +7,7 @@ import numpy as np
 
 FEATURES = 512
 SAMPLE = 1_000
-"""Rows that the bandwidth, and the bound on the variance, are taken from."""
+"""Rows that the bandwidth, and the norm of the covariance, are taken from."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class MeanMap:
         seed: Of the random features; two maps can be compared or merged when these three are equal.
         mean: float64, `FEATURES`: the weighted mean of the features.
         spread: The trace of their covariance matrix.
-        largest: No less than the largest eigenvalue of it, but for the sampling error of `SAMPLE` rows.
+        norm: No less than the Frobenius norm of that matrix, but for the sampling error of `SAMPLE` rows.
     """
 
     dimension: int
@@ -31,7 +31,7 @@ class MeanMap:
     seed: int
     mean: np.ndarray
     spread: float
-    largest: float
+    norm: float
 
 
 def median_bandwidth(x: np.ndarray) -> float:
@@ -76,9 +76,8 @@ def mean_map(x: np.ndarray, weights: np.ndarray, bandwidth: float, seed: int) ->
     some = features(x[rows], directions, offsets, bandwidth)
     root = np.sqrt(weights[rows] / weights[rows].sum())[:, None] * (some - mean)
     spread = max(power / weights.sum() - float(mean @ mean), 0.0)
-    return MeanMap(
-        x.shape[1], bandwidth, seed, mean, spread, min(float(np.linalg.norm(root, 2)) ** 2, spread)
-    )
+    norm = float(np.linalg.norm(root.T @ root))
+    return MeanMap(x.shape[1], bandwidth, seed, mean, spread, min(norm, spread))
 
 
 def features(x: np.ndarray, directions: np.ndarray, offsets: np.ndarray, bandwidth: float) -> np.ndarray:
@@ -91,15 +90,15 @@ def merged(one: MeanMap, other: MeanMap, weight_one: float, weight_other: float)
     """The mean map of what both stand for.
 
     The mean and the spread are exact. A covariance of a mixture is the mean of the covariances plus the outer
-    product of the difference of means, so the largest eigenvalues add up to a bound.
+    product of the difference of means, so the norms add up to a bound.
     """
     share = weight_other / (weight_one + weight_other)
     apart = other.mean - one.mean
     between = share * (1 - share) * float(apart @ apart)
     spread = (1 - share) * one.spread + share * other.spread + between
-    largest = (1 - share) * one.largest + share * other.largest + between
+    norm = (1 - share) * one.norm + share * other.norm + between
     mean = one.mean + share * apart
-    return MeanMap(one.dimension, one.bandwidth, one.seed, mean, spread, min(largest, spread))
+    return MeanMap(one.dimension, one.bandwidth, one.seed, mean, spread, min(norm, spread))
 
 
 @cache

@@ -129,7 +129,7 @@ def _record(column: Column) -> dict[str, Any]:
     elif isinstance(column, Embedding) and column.map:
         map_ = column.map
         record |= {
-            "scalars": [map_.dimension, map_.bandwidth, map_.seed, map_.spread, map_.largest],
+            "scalars": [map_.dimension, map_.bandwidth, map_.seed, map_.spread, map_.norm],
             "values": map_.mean,
         }
     return record
@@ -168,8 +168,8 @@ def _column(row: dict[str, Any], path: str | Path) -> Column:
         if not scalars:
             return Embedding(*common, None)
         rule(len(values) == FEATURES, f"{FEATURES} features are needed")
-        dimension, bandwidth, seed, spread, largest = scalars
+        dimension, bandwidth, seed, spread, norm = scalars
         rule(bandwidth > 0 and dimension >= 1, "the bandwidth or the dimension is not above 0")
-        return Embedding(*common, MeanMap(int(dimension), bandwidth, int(seed), values, spread, largest))
+        return Embedding(*common, MeanMap(int(dimension), bandwidth, int(seed), values, spread, norm))
     rule(row["kind"] == "counted", f"no kind of column is {row['kind']!r}")
     return Column(*common)

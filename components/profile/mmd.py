@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from adsmu.profile.columns import Embedding
 from adsmu.profile.features import median_bandwidth
@@ -81,18 +82,19 @@ def mmd(
     return Discrepancy(float(values[0]), bandwidth, values[1:])
 
 
-def profile_mmd(reference: Embedding, current: Embedding, z: float) -> tuple[float | None, float | None]:
+def profile_mmd(reference: Embedding, current: Embedding, chance: float) -> tuple[float | None, float | None]:
     """The unbiased MMD² of two columns of vectors, from the means of their random features, and its floor.
 
-    The features' means differ, without a change, by sqrt(1/n + 1/m) times a Gaussian vector G with the
-    covariance of a row's features: |G| has a mean of at most sqrt(trace), and exceeds it by z sqrt(largest
-    eigenvalue) with a chance of at most 1 - Φ(z); see `adsmu.profile.drift`. The standard error that random
-    features add to a kernel's mean is about 1 / sqrt(`FEATURES`) of it.
+    The features' means differ, without a change, by a Gaussian vector with the covariance C = A/m + B/n of a
+    row's features on either side. Its square is a weighted sum of χ², and is taken for g χ² with h degrees of
+    freedom, g = tr C² / tr C and h = (tr C)² / tr C²; it has the same mean and variance. Source: Box 1954,
+    "Some theorems on quadratic forms applied in the study of analysis of variance problems, I", theorem 3.1.
+    The standard error that random features add to a kernel's mean is about 1 / sqrt(`FEATURES`) of it.
 
     Args:
         reference: A profile's column.
         current: Another's.
-        z: Normal quantile of the chance of a false alarm.
+        chance: Of a false alarm.
 
     Returns:
         MMD² and floor; None where one has no vectors or other random features.
@@ -104,8 +106,11 @@ def profile_mmd(reference: Embedding, current: Embedding, z: float) -> tuple[flo
     apart = b.mean - a.mean
     bias = a.spread / (m - 1) + b.spread / (n - 1)
     trace = a.spread / m + b.spread / n
-    largest = a.largest / m + b.largest / n
-    return float(apart @ apart) - bias, float((np.sqrt(trace) + z * np.sqrt(largest)) ** 2) - bias
+    norm = a.norm / m + b.norm / n
+    if not norm:
+        return float(apart @ apart) - bias, -bias
+    floor = norm**2 / trace * float(special.chdtri((trace / norm) ** 2, chance))
+    return float(apart @ apart) - bias, floor - bias
 
 
 def _kernel_sums(points: Any, member: Any) -> tuple[np.ndarray, np.ndarray]:

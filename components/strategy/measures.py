@@ -46,7 +46,7 @@ MEASURES: dict[str, Measure] = {
     "w1": Measure("drift", 0.5),  # in standard deviations of the reference
     "l_infinity": Measure("drift", 0.1),
     "l1": Measure("drift", 0.2),
-    "mmd": Measure("drift", 0.01),  # of embeddings, squared
+    "mmd": Measure("drift", 0.002),  # of embeddings, squared: new classes in a third of the rows or more
     "seconds": Measure("system", None),  # to answer a request
     "errors": Measure("system", 0.05),  # share of requests that failed
     "cpu": Measure("system", 0.9),  # of a pod's limit, the highest seen

@@ -80,3 +80,12 @@ def test_maps_of_other_random_features_are_not_compared():
     random = np.random.default_rng(6)
     one, other = (profile(vectors(random.normal(0, 1, (200, 4))), seed=seed) for seed in (0, 1))
     assert drift(one, other)[0].mmd is None
+
+
+def test_the_floor_of_random_features_is_not_far_above_what_noise_reaches():
+    random = np.random.default_rng(8)
+    rows = [profile(vectors(random.normal(0, 1, (1_000, 16))))]
+    rows += [profile(vectors(random.normal(0, 1, (1_000, 16))), like=rows[0]) for _ in range(40)]
+    found = [drift(rows[0], each)[0] for each in rows[1:]]
+    highest = np.quantile([each.mmd for each in found], 0.95)
+    assert found[0].mmd_floor < 2 * highest
