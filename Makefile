@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 RUN    ?= runs/demo
 CHROMIUM ?= chromium
 
-.PHONY: run test lint tree types layers generated bench bench-monitoring table1 images picture clean
+.PHONY: run test test-cluster lint tree types layers generated bench bench-monitoring table1 images picture clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +25,11 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+# Against a real cluster: KUBECONFIG=… [KFP_HOST=…], or from the environment. What is not there is skipped, with
+# the reason; tests/cluster/README.md says what each part needs, and how to get it with kind.
+test-cluster: $(VENV)/.installed
+	$(BIN)/python -m pytest tests/cluster -rs
 
 lint: $(VENV)/.installed types layers
 	$(BIN)/ruff check .
