@@ -7,18 +7,21 @@ row counts once, by its id.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from itertools import islice
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from adsmu.errors import BadInput
-from adsmu.profile.observations import RESERVED, TIME, observations
+from adsmu.profile.observations import RESERVED, TIME, join_labels, late_labels, observations
 from adsmu.serve.events import WriteAhead
 from adsmu.store import Store
 
-KIND = "observations"
+KIND, LABELS = "observations", "labels"
+PART = 2**16
+"""Lines that are held as they are before they become columns."""
 TIMES = ("time", "label_time")
 EVENTS = pa.schema(
     [
@@ -49,56 +52,71 @@ def append(log: WriteAhead, rows: Iterable[Mapping[str, Any]]) -> None:
     Raises:
         BadInput: A row lacks its id or its time, or holds a value that JSON does not.
     """
-    lines = []
-    for number, row in enumerate(rows, 1):
-        for name in ("id", "time"):
-            if row.get(name) is None:
-                raise BadInput("a value is missing", file=KIND, row=number, column=name)
-        times = {name: _seconds(row[name], number, name) for name in TIMES if row.get(name) is not None}
-        try:
-            lines.append(json.dumps({**row, **times}, separators=(",", ":"), allow_nan=False))
-        except (TypeError, ValueError) as error:
-            raise BadInput(f"no JSON value: {error}", file=KIND, row=number) from error
-    log.append(KIND, lines)
+    _append(log, KIND, ("id", "time"), rows)
 
 
-def read_log(store: Store, service: str) -> pa.Table:
-    """Reads the observations that programs have written by `append`.
+def append_labels(log: WriteAhead, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes labels that came late; when this returns they outlive the process.
+
+    Args:
+        log: Where to; its object storage holds them under `labels/SERVICE`.
+        rows: `id` of the observation, `label` and `label_time`, which carries its time zone.
+
+    Raises:
+        BadInput: A row lacks one of them, or its label is no JSON value.
+    """
+    _append(log, LABELS, ("id", "label", "label_time"), rows)
+
+
+def read_log(
+    store: Store, service: str, begin: datetime | None = None, end: datetime | None = None
+) -> pa.Table:
+    """Reads the observations that programs have written by `append`, with the labels that came late.
+
+    Lines become columns `PART` at a time, and rows of another time are let go at once: what is held is the
+    columns of the rows that were asked for.
 
     Args:
         store: Where the log is.
         service: Whose.
+        begin: Rows from then on; None: from the first.
+        end: Rows before then, and labels that came before then; None: all.
 
     Returns:
-        Checked observations in the order of their times; of rows with one id the first.
+        Checked observations in the order of their times; of rows with one id the first, of labels the last.
 
     Raises:
-        BadInput: A line is no observation; segment and row are named.
+        BadInput: A line is no observation or no label; segment and row are named.
         StoreUnavailable: The storage does not answer.
     """
-    found: dict[str, dict[str, Any]] = {}
-    for name, number, row in _lines(store, f"{KIND}/{service}"):
-        times = {"time": _time(row.get("time"), name, number)}
-        if row.get("label_time") is not None:
-            times["label_time"] = _time(row["label_time"], name, number)
-        found.setdefault(_id(row, "id", name, number), {**row, **times})
-    where = f"{store.uri}/{KIND}/{service}"
-    rows = sorted(found.values(), key=lambda row: row["time"])
-    columns = dict.fromkeys([*("id", "time"), *(name for row in rows for name in row)])
-    types = {name: TIME if name in TIMES else RESERVED.get(name) for name in columns}
-    try:
-        made = {name: pa.array([row.get(name) for row in rows], types[name]) for name in columns}
-    except pa.ArrowException as error:
-        raise BadInput(f"a column holds values of two kinds: {error}", file=where) from error
-    return observations(pa.table(made), where)
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for name, number, row in _lines(store, f"{KIND}/{service}"):
+            told = {"id": _id(row, "id", name, number), "time": _time(row.get("time"), name, number)}
+            if row.get("label_time") is not None:
+                told["label_time"] = _time(row["label_time"], name, number)
+            yield {**row, **told}
+
+    def labels() -> Iterator[dict[str, Any]]:
+        for name, number, row in _lines(store, f"{LABELS}/{service}"):
+            if row.get("label") is None:
+                raise BadInput("a value is missing", file=name, row=number, column="label")
+            time = _time(row.get("label_time"), name, number)
+            yield {"id": _id(row, "id", name, number), "label": row["label"], "label_time": time}
+
+    return _table(rows(), labels(), begin, end, f"{store.uri}/{KIND}/{service}", _inferred)
 
 
-def events_as_observations(store: Store, service: str) -> pa.Table:
-    """Reads what a predictor has logged, with the labels that came late.
+def events_as_observations(
+    store: Store, service: str, begin: datetime | None = None, end: datetime | None = None
+) -> pa.Table:
+    """Reads what a predictor has logged, with the labels that came late; as `read_log` does.
 
     Args:
         store: Where the logs are.
         service: Whose.
+        begin: Requests from then on; None: from the first.
+        end: Requests before then, and labels that came before then; None: all.
 
     Returns:
         Checked observations with the columns of `EVENTS`, in the order of their times; of requests with one
@@ -108,24 +126,82 @@ def events_as_observations(store: Store, service: str) -> pa.Table:
         BadInput: A line is no event or no label; segment and row are named.
         StoreUnavailable: The storage does not answer.
     """
-    found: dict[str, dict[str, Any]] = {}
-    for name, number, event in _lines(store, f"events/{service}"):
-        row = {each: event.get(each) for each in EVENTS.names}
-        row |= {"time": _time(event.get("time"), name, number), "prediction": event.get("intent")}
-        key = row["id"] = _id(event, "request_id", name, number)
-        if key not in found or row["time"] < found[key]["time"]:
-            found[key] = row
-    for name, number, label in _lines(store, f"labels/{service}"):
-        time = _time(label.get("time"), name, number)
-        known = found.get(_id(label, "request_id", name, number))
-        if known and (known["label_time"] is None or time > known["label_time"]):
-            known |= {"label": _intent(label, name, number), "label_time": time}
-    rows = sorted(found.values(), key=lambda row: row["time"])
-    where = f"{store.uri}/events/{service}"
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for name, number, event in _lines(store, f"events/{service}"):
+            row = {each: event.get(each) for each in EVENTS.names}
+            row |= {"time": _time(event.get("time"), name, number), "prediction": event.get("intent")}
+            yield row | {"id": _id(event, "request_id", name, number), "label": None, "label_time": None}
+
+    def labels() -> Iterator[dict[str, Any]]:
+        for name, number, label in _lines(store, f"{LABELS}/{service}"):
+            time = _time(label.get("time"), name, number)
+            key = _id(label, "request_id", name, number)
+            yield {"id": key, "label": _intent(label, name, number), "label_time": time}
+
+    def columns(part: list[dict[str, Any]]) -> pa.Table:
+        return pa.Table.from_pylist(part, EVENTS)
+
+    return _table(rows(), labels(), begin, end, f"{store.uri}/events/{service}", columns)
+
+
+def _append(log: WriteAhead, kind: str, needed: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> None:
+    lines = []
+    for number, row in enumerate(rows, 1):
+        for name in needed:
+            if row.get(name) is None:
+                raise BadInput("a value is missing", file=kind, row=number, column=name)
+        times = {name: _seconds(row[name], kind, number, name) for name in TIMES if row.get(name) is not None}
+        try:
+            lines.append(json.dumps({**row, **times}, separators=(",", ":"), allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"no JSON value: {error}", file=kind, row=number) from error
+    log.append(kind, lines)
+
+
+def _table(
+    rows: Iterator[dict[str, Any]],
+    labels: Iterator[dict[str, Any]],
+    begin: datetime | None,
+    end: datetime | None,
+    where: str,
+    columns: Callable[[list[dict[str, Any]]], pa.Table],
+) -> pa.Table:
+    """Rows within the times as checked observations, each with its newest label."""
+    first, last = begin or datetime.min.replace(tzinfo=UTC), end or datetime.max.replace(tzinfo=UTC)
     try:
-        return observations(pa.Table.from_pylist(rows, EVENTS), where)
+        found = _once(
+            _columns((row for row in rows if first <= row["time"] < last), columns), "time", "first"
+        )
+        late = _columns((row for row in labels if row["label_time"] < last), _inferred)
     except pa.ArrowException as error:
-        raise BadInput(f"no event: {error}", file=where) from error
+        raise BadInput(f"a column holds values of two kinds: {error}", file=where) from error
+    table = observations(found, where)
+    if not len(late):
+        return table
+    return join_labels(table, late_labels(_once(late, "label_time", "last"), where), where)
+
+
+def _columns(rows: Iterable[dict[str, Any]], columns: Callable[[list[dict[str, Any]]], pa.Table]) -> pa.Table:
+    """Rows as columns, `PART` of them at a time."""
+    waiting = iter(rows)
+    parts = [columns([])]
+    while part := list(islice(waiting, PART)):
+        parts.append(columns(part))
+    return pa.concat_tables(parts, promote_options="permissive")
+
+
+def _inferred(part: list[dict[str, Any]]) -> pa.Table:
+    names = dict.fromkeys([*("id", "time"), *(name for row in part for name in row)])
+    types = {name: TIME if name in TIMES else RESERVED.get(name) for name in names}
+    return pa.table({name: pa.array([row.get(name) for row in part], types[name]) for name in names})
+
+
+def _once(table: pa.Table, time: str, which: Literal["first", "last"]) -> pa.Table:
+    """The rows in order of a time, of those with one id the first or the last."""
+    table = table.sort_by(time)
+    again = table["id"].to_pandas().duplicated(keep=which).to_numpy(bool)
+    return table.filter(pa.array(~again)) if again.any() else table
 
 
 def _lines(store: Store, prefix: str) -> Iterator[tuple[str, int, dict[str, Any]]]:
@@ -161,7 +237,7 @@ def _time(seconds: Any, name: str, number: int) -> datetime:
         raise BadInput("seconds since 1970 are needed", file=name, row=number, column="time") from error
 
 
-def _seconds(time: Any, number: int, column: str) -> float:
+def _seconds(time: Any, kind: str, number: int, column: str) -> float:
     if not isinstance(time, datetime) or time.tzinfo is None:
-        raise BadInput("a time with its time zone is needed", file=KIND, row=number, column=column)
+        raise BadInput("a time with its time zone is needed", file=kind, row=number, column=column)
     return time.timestamp()

@@ -151,20 +151,35 @@ def read_labels(path: str | Path) -> pa.Table:
             time.
     """
     with _opened(path) as file:
-        table = _read(file, path)
+        return late_labels(_read(file, path), path)
+
+
+def late_labels(table: pa.Table, file: str | Path) -> pa.Table:
+    """Checks labels that came late; as `read_labels`.
+
+    Args:
+        table: `id`, `label` and `label_time`.
+        file: Where they come from, for errors.
+
+    Returns:
+        As `read_labels`.
+
+    Raises:
+        BadInput: As for `read_labels`.
+    """
     for name in ("id", "label", "label_time"):
         if name not in table.column_names:
-            raise BadInput("the column is missing", file=path, column=name)
+            raise BadInput("the column is missing", file=file, column=name)
     table = table.select(["id", "label", "label_time"])
     for number, name in enumerate(table.column_names):
-        column = _cast(table[name], name, path)
-        _refuse(pc.is_null(column).to_numpy(), "a value is missing", path, name)
+        column = _cast(table[name], name, file)
+        _refuse(pc.is_null(column).to_numpy(), "a value is missing", file, name)
         table = table.set_column(number, name, column)
     frame = table.to_pandas().drop_duplicates()
     twice = frame.duplicated(["id", "label_time"])
     if twice.any():
         raise BadInput(
-            "the id has another label of the same time", file=path, row=int(twice.idxmax()) + 1, column="id"
+            "the id has another label of the same time", file=file, row=int(twice.idxmax()) + 1, column="id"
         )
     newest = frame.sort_values("label_time", kind="stable").drop_duplicates("id", keep="last").index
     return table.take(pa.array(np.sort(newest.to_numpy())))

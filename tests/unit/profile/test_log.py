@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from adsmu.errors import BadInput
-from adsmu.profile.log import append, events_as_observations, read_log
+from adsmu.profile import log as logs
+from adsmu.profile.log import append, append_labels, events_as_observations, read_log
 from adsmu.serve.events import WriteAhead
 from adsmu.serve.exchange import Answer, Exchange, Recorder
 from adsmu.serve.metrics import Metrics
@@ -83,6 +84,70 @@ def test_a_row_written_twice_counts_once_and_times_survive(tmp_path):
     assert table["id"].to_pylist() == ["b", "a"]
     assert table["x"].to_pylist() == [None, 1.5]
     assert table["label_time"].to_pylist()[1] == row["label_time"]
+
+
+DAY = datetime.timedelta(days=1)
+
+
+def written(folder, rows, labels=()):
+    store = open_store(folder / "store")
+    log = WriteAhead(folder / "ahead", store, "s", flush=60)
+    append(log, rows)
+    append_labels(log, labels)
+    log.close()
+    return store
+
+
+def test_late_labels_are_joined_and_the_last_counts(tmp_path):
+    rows = [{"id": name, "time": NOW, "prediction": 1.5} for name in "abc"]
+    labels = [
+        {"id": "a", "label": 3, "label_time": NOW + 2 * DAY},
+        {"id": "a", "label": 2, "label_time": NOW + DAY},
+        {"id": "b", "label": 4.5, "label_time": NOW + 3 * DAY},
+        {"id": "unknown", "label": 1, "label_time": NOW + DAY},
+    ]
+    store = written(tmp_path, rows, labels)
+    assert read_log(store, "s")["label"].to_pylist() == [3.0, 4.5, None]
+    early = read_log(store, "s", end=NOW + 2 * DAY)
+    assert early["label"].to_pylist() == [2.0, None, None]
+    assert early["label_time"].to_pylist()[0] == NOW + DAY
+
+
+@pytest.mark.parametrize(
+    "label",
+    [{"id": "a", "label_time": NOW}, {"id": "a", "label": "x", "label_time": NOW.replace(tzinfo=None)}],
+)
+def test_labels_without_a_label_or_a_time_zone_are_refused(tmp_path, label):
+    with pytest.raises(BadInput, match="labels, row 1, column label"):
+        written(tmp_path, [], [label])
+
+
+def test_rows_of_other_times_are_left_out(tmp_path):
+    store = written(tmp_path, [{"id": str(day), "time": NOW + day * DAY} for day in range(5)])
+    table = read_log(store, "s", begin=NOW + DAY, end=NOW + 3 * DAY)
+    assert table["id"].to_pylist() == ["1", "2"]
+
+
+def test_a_log_read_in_parts_is_the_log(tmp_path, monkeypatch):
+    rows = [
+        {
+            "id": f"{n % 40}",
+            "time": NOW + n % 7 * DAY,
+            "x": n if n % 3 else n / 2,
+            **({"y": "v"} if n > 40 else {}),
+        }
+        for n in range(50)
+    ]
+    store = written(tmp_path, rows)
+    whole = read_log(store, "s")
+    monkeypatch.setattr(logs, "PART", 7)
+    parts = read_log(store, "s")
+    assert len(whole) == 40
+    assert parts.to_pylist() == whole.to_pylist()
+    monkeypatch.setattr(logs, "PART", 2**16)
+    store.create("observations/s/w/0.jsonl", b'{"id":"z","time":1.0,"x":"text"}\n')
+    with pytest.raises(BadInput, match="two kinds"):
+        read_log(store, "s")
 
 
 def test_a_log_without_rows_is_an_empty_table(tmp_path):
