@@ -5,7 +5,8 @@ found, for the next. One sub-pipeline, `renew`, holds all that a decision to upd
 condition guards it. An analysis is made of every window, not only where something was found: nothing is ever
 trained without one, whatever trigger called for it.
 
-What reads or writes the store is never cached: its content changes under the same URI.
+What reads or writes the store is never cached: its content changes under the same URI. Such a step is
+given the store's credentials, and no other step is.
 """
 
 from typing import Any
@@ -15,6 +16,7 @@ from kfp.dsl import Artifact, Dataset, Input
 
 from adsmu import AnalyzeOp, DecideOp, FormDatasetOp, MonitorOp, ProfileOp
 from adsmu.pipelines import recursion, rules
+from adsmu.pipelines.storage import opens_storage
 from adsmu.pipelines.watch.component import keep_window, open_window, submit_update
 
 UPDATES = recursion.Guard("decide", "action", "update")
@@ -36,7 +38,7 @@ def renew(
     formed = FormDatasetOp(
         observations=observations, strategy=strategy, decision=decision, previous=previous, until=until
     )
-    submit_update(
+    submitted = submit_update(
         decision=decision,
         dataset=formed.outputs["dataset"],
         strategy=strategy,
@@ -44,7 +46,8 @@ def renew(
         update=update,
         host=host,
         namespace=namespace,
-    ).set_caching_options(False)
+    )
+    opens_storage(submitted.set_caching_options(False))
 
 
 def _imported(uri: Any, kind: type[Artifact]) -> Any:
@@ -81,7 +84,8 @@ def watch(
     """
     plan = _imported(strategy, Artifact)
     known = _imported(validation, Dataset)
-    opened = open_window(strategy=plan, service=service, store=store, until=until).set_caching_options(False)
+    opened = open_window(strategy=plan, service=service, store=store, until=until)
+    opens_storage(opened.set_caching_options(False))
     says = {"projections": opened.outputs["projections"], "strategy": opened.outputs["digest"]}
     reference = ProfileOp(observations=known, seed=seed, **says)
     window = ProfileOp(
@@ -111,15 +115,17 @@ def watch(
         labelled=opened.outputs["labelled"],
         store=store,
         asked=asked,
-    ).set_caching_options(False)
-    keep_window(
+    )
+    opens_storage(decided.set_caching_options(False))
+    kept = keep_window(
         strategy=plan,
         profile=window.outputs["profile"],
         findings=looked.outputs["findings"],
         analysis=analyzed.outputs["analysis"],
         decision=decided.outputs["decision"],
         store=store,
-    ).set_caching_options(False)
+    )
+    opens_storage(kept.set_caching_options(False))
     renew(
         observations=opened.outputs["observations"],
         previous=opened.outputs["previous"],

@@ -2,9 +2,11 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import yaml
 from kfp import local
 
 from adsmu.data.schema import read_utterances
@@ -12,6 +14,7 @@ from adsmu.errors import BadInput
 from adsmu.files import read_json
 from adsmu.form_dataset.form import read_dataset
 from adsmu.pipelines.rules import check
+from adsmu.pipelines.storage import KEYS, SECRET
 from adsmu.pipelines.watch.pipeline import compiled, load
 from adsmu.pipelines.watch.window import newest_window, open_window
 from adsmu.profile.log import append
@@ -104,6 +107,22 @@ def test_what_touches_the_store_is_never_cached():
     uncached = {name for name, task in tasks.items() if not task.get("cachingOptions", {}).get("enableCache")}
     assert uncached >= {"open-window", "decide", "keep-window", "submit-update"}
     assert not uncached & {"profile", "profile-2", "monitor", "analyze"}
+
+
+def test_what_touches_the_store_and_nothing_else_is_given_its_credentials():
+    executors = compiled().platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    given = {name for name, each in executors.items() if "secretAsEnv" in each}
+    assert given == {f"exec-{step}" for step in ("open-window", "decide", "keep-window", "submit-update")}
+    (secret,) = executors["exec-decide"]["secretAsEnv"]
+    assert secret["optional"]
+    assert secret["secretNameParameter"]["runtimeValue"]["constant"] == SECRET
+    assert {each["envVar"] for each in secret["keyToEnv"]} == set(KEYS)
+
+
+def test_the_secret_is_that_of_the_manifests():
+    template = Path(__file__).parents[2] / "manifests" / "base" / "object-store-secret.template.yaml"
+    declared = yaml.safe_load(template.read_text())
+    assert (declared["metadata"]["name"], set(declared["stringData"])) == (SECRET, set(KEYS))
 
 
 def test_a_decision_to_update_runs_the_update_once(watched):
