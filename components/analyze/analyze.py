@@ -85,9 +85,9 @@ def analyze_case(case: Case) -> dict[str, Any]:
         "belief": {name: float(chance) for name, chance in zip(DIAGNOSES, belief, strict=True)},
         "where": advice.where,
         "recommendation": {"action": advice.action, "reason": advice.reason, "dataset": advice.dataset},
-        "rows": _ids(case, advice.places),
+        "rows": _ids(case.whole, advice.places),
         "labels_asked": len(case.asked),
-        "labels_wanted": _ids(case, case.wanted),
+        "labels_wanted": _ids(case.window, case.wanted),
         "stopped_after": len(records),
         "tests_available": len(possible),
     }
@@ -155,8 +155,8 @@ def _given(labels: str | Path | None) -> Ask:
     return lambda ids: [given.get(each) for each in ids]
 
 
-def _ids(case: Case, places: np.ndarray | list[int]) -> list[str]:
-    ids: list[str] = case.window["id"].take(pa.array(np.asarray(places, np.int64))).to_pylist()
+def _ids(rows: pa.Table, places: np.ndarray | list[int]) -> list[str]:
+    ids: list[str] = rows["id"].take(pa.array(np.asarray(places, np.int64))).to_pylist()
     return ids
 
 

@@ -12,7 +12,7 @@ from adsmu.analyze.novelty import Density, density
 from adsmu.analyze.points import points
 from adsmu.analyze.shift import Separation, domain, label_weights
 from adsmu.errors import BadInput
-from adsmu.monitor.conditions import cohorts, select
+from adsmu.monitor.conditions import Condition, cohorts, select
 from adsmu.monitor.labels import check_task
 from adsmu.profile.observations import features, observations
 from adsmu.strategy import Strategy
@@ -37,16 +37,22 @@ class Group:
         column: The column that tells it.
         reference: bool, which rows of the reference belong to it.
         window: bool, which rows of the window do.
+        conditions: What a row must be to belong to it.
     """
 
     name: str
     column: str
     reference: np.ndarray
     window: np.ndarray
+    conditions: tuple[Condition, ...]
 
 
 class Case:
     """A reference and a window, at most `ROWS` rows at random of each, and what is computed of them once.
+
+    Attributes:
+        whole: All rows of the window.
+        window: Those that are looked at.
 
     Args:
         reference: Observations that have labels and predictions.
@@ -69,8 +75,10 @@ class Case:
         ask: Ask | None = None,
         seed: int = 0,
     ) -> None:
-        self.reference = _sampled(observations(reference, "reference"), seed)
-        self.window = _sampled(observations(window, "window"), seed)
+        reference, self.whole = observations(reference, "reference"), observations(window, "window")
+        self.reference = reference.take(pa.array(_sampled(len(reference), seed)))
+        self._chosen = _sampled(len(self.whole), seed)
+        self.window = self.whole.take(pa.array(self._chosen))
         self.strategy, self.findings, self.seed = strategy, findings, seed
         self.classes = strategy.columns.task == "classification"
         for table, side in ((self.reference, "reference"), (self.window, "window")):
@@ -79,7 +87,7 @@ class Case:
         for name in ("prediction", "label"):
             if self.reference[name].null_count or not len(self.reference):
                 raise BadInput("each row of a reference needs a value", file="reference", column=name)
-        if self.window["prediction"].null_count or not len(self.window):
+        if self.whole["prediction"].null_count or not len(self.whole):
             raise BadInput("each row needs a value", file="window", column="prediction")
         self.label = np.array(self.reference["label"].to_pylist())
         self.prediction = np.array(self.reference["prediction"].to_pylist())
@@ -107,6 +115,30 @@ class Case:
         """The rows of reference and window as points of the space of some columns."""
         return points(self.reference, self.window, columns, self.strategy.columns.text, self.seed)
 
+    def places(self, rows: np.ndarray) -> np.ndarray:
+        """Where rows of `window` stand in `whole`."""
+        return self._chosen[rows]
+
+    def alike(self, places: np.ndarray) -> np.ndarray:
+        """The rows of the whole window that are most like some of those that were looked at.
+
+        Args:
+            places: Rows of `window`.
+
+        Returns:
+            Places of rows of `whole`: these, and each other row whose nearest row of `window` is one of them.
+        """
+        if len(self.window) == len(self.whole):
+            return np.sort(places)
+        from sklearn.neighbors import NearestNeighbors
+
+        text = self.strategy.columns.text
+        rows = points(self.reference, self.whole, self.columns, text, self.seed)[1]
+        near = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(rows[self._chosen])
+        nearest = near.kneighbors(rows, return_distance=False)[:, 0]
+        nearest[self._chosen] = np.arange(len(self._chosen))
+        return np.flatnonzero(np.isin(nearest, places))
+
     @cached_property
     def density(self) -> Density:
         """How much denser the window is than the reference, about each row."""
@@ -133,7 +165,7 @@ class Case:
             declared = cohorts({name: cohort}, self.reference, len(self.reference))
             for part, conditions in declared.items():
                 sides = (select(table, conditions) for table in (self.reference, self.window))
-                group = Group(part, cohort.column, *sides)
+                group = Group(part, cohort.column, *sides, conditions)
                 if group.reference.any() and group.window.any() and not group.window.all():
                     found.append(group)
         return sorted(found, key=lambda group: -int(group.window.sum()))[:GROUPS]
@@ -210,11 +242,11 @@ def present(values: np.ndarray) -> np.ndarray:
     return np.array([value is not None for value in values.tolist()], bool)
 
 
-def _sampled(table: pa.Table, seed: int) -> pa.Table:
-    if len(table) <= ROWS:
-        return table
-    rows = np.random.default_rng(seed).choice(len(table), ROWS, replace=False)
-    return table.take(pa.array(np.sort(rows)))
+def _sampled(rows: int, seed: int) -> np.ndarray:
+    """The places of the rows that are looked at."""
+    if rows <= ROWS:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, ROWS, replace=False))
 
 
 def _objects(values: Sequence[Any]) -> np.ndarray:

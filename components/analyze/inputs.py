@@ -4,11 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from adsmu.analyze.case import Case
 from adsmu.analyze.novelty import cluster
 from adsmu.analyze.outcome import Outcome
-from adsmu.analyze.quality import broken_rules
+from adsmu.analyze.quality import Broken, broken_rules
 from adsmu.analyze.shift import domain
 from adsmu.profile.drift import BINS, population_stability_index
 from adsmu.profile.observations import features, is_embedding, is_numeric, is_text, is_tokens
@@ -36,9 +37,7 @@ def contract(case: Case) -> Outcome:
         for each in (case.findings or {}).get("findings", [])
         if each.get("level") == "quality" and each.get("blocks")
     ]
-    columns = list(dict.fromkeys(_reference_columns(case)))
-    declared = case.strategy.columns
-    broken = broken_rules(case.reference, case.window, columns, declared.text, declared.contract)
+    broken = _broken(case, case.window)
     rows = len(case.window)
     if broken:
         worst = broken[0]
@@ -47,14 +46,34 @@ def contract(case: Case) -> Outcome:
             "rule": worst.rule,
             "columns": list(dict.fromkeys(b.column for b in broken)),
         }
-        every = np.flatnonzero(np.any([each.rows for each in broken], axis=0))
-        return Outcome("broken", worst.share, worst.low, worst.high, rows, where, every)
+        return Outcome("broken", worst.share, worst.low, worst.high, rows, where)
     if said:
         worst = said[0]
         where = {"column": worst.get("column"), "rule": worst.get("text") or worst.get("signal")}
         value = float(worst.get("value") or 0.0)
         return Outcome("broken", value, worst.get("low", value), worst.get("high", value), rows, where)
     return Outcome("kept", 0.0, 0.0, 0.0, rows)
+
+
+def breaking(case: Case, found: Outcome) -> np.ndarray:
+    """The rows of the whole window that break a rule.
+
+    Args:
+        case: The case.
+        found: What `contract` found.
+
+    Returns:
+        Their places; none where the rule is one of a monitor's findings.
+    """
+    columns = found.where.get("columns", ())
+    rules = [each.rows for each in _broken(case, case.whole) if each.column in columns]
+    return np.flatnonzero(np.any(rules, axis=0)) if rules else np.zeros(0, int)
+
+
+def _broken(case: Case, window: pa.Table) -> list[Broken]:
+    said = case.strategy.columns
+    columns = list(dict.fromkeys(_reference_columns(case)))
+    return broken_rules(case.reference, window, columns, said.text, said.contract)
 
 
 def _reference_columns(case: Case) -> list[str]:

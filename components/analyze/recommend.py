@@ -9,10 +9,12 @@ import pyarrow as pa
 
 from adsmu.analyze.case import Case, Group, present
 from adsmu.analyze.diagnose import SETTLED
+from adsmu.analyze.inputs import breaking
 from adsmu.analyze.labelled import LABELS, margin
 from adsmu.analyze.losses import Change, change
 from adsmu.analyze.novelty import cluster, like
 from adsmu.analyze.outcome import Outcome
+from adsmu.monitor.conditions import select
 
 FREQUENT = 1.2
 """A class that has become so many times as frequent is drawn more often."""
@@ -33,7 +35,7 @@ class Recommendation:
         reason: Why, in words.
         dataset: `{"form", "parameters"}` as a strategy's `dataset` has them; None: what the strategy says.
         where: Column, cohort, rule or label that it is about.
-        places: Rows of the window that it is about.
+        places: Rows of the whole window that it is about.
     """
 
     action: str
@@ -86,7 +88,7 @@ def _mend(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
         f"column {found.where['column']} breaks a rule of the reference, {found.where['rule']}, in "
         f"{found.figure:.1%} of rows: mend them at their source, and learn from none of them"
     )
-    return Recommendation("mend_data", reason, None, found.where, found.places)
+    return Recommendation("mend_data", reason, None, found.where, breaking(case, found))
 
 
 def _covariate(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
@@ -102,7 +104,8 @@ def _covariate(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
         return Recommendation("nothing", f"{told}: the model holds", None, {}, np.zeros(0, int))
     far = np.flatnonzero(case.density.window > FREQUENT)
     dataset = {"form": "mix", "parameters": {"history": 0.5}}
-    return Recommendation("new_mix", f"{told}: learn from history and the window", dataset, {}, far)
+    told = f"{told}: learn from history and the window"
+    return Recommendation("new_mix", told, dataset, {}, case.alike(far))
 
 
 def expected_loss(case: Case) -> Change:
@@ -139,7 +142,7 @@ def _label_shift(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
         factor = round(float(np.mean(list(often.values()))), 2)
         parameters = {"by": "label", "segments": sorted(named), "factor": factor}
         dataset = {"form": "upsampled", "parameters": parameters}
-    rows = np.flatnonzero(np.isin(case.window_prediction.astype(str), list(often)))
+    rows = np.flatnonzero(np.isin(np.array(case.whole["prediction"].to_pylist(), str), list(often)))
     return Recommendation(
         "new_mix", reason, dataset, {"weights": {n: round(w, 3) for n, w in weights.items()}}, rows
     )
@@ -153,6 +156,7 @@ def _new_class(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
     rows = (
         like(seeds, case.density, *case.points) if len(seeds) else cluster(case.density, case.points[1]).rows
     )
+    rows = case.alike(rows)
     named = f", labelled {label!r} where asked" if label else ""
     reason = f"these {len(rows)} rows form one new class{named}: the reference holds none of it; label them"
     return Recommendation("new_class", reason, {"form": "all", "parameters": {}}, {"label": label}, rows)
@@ -163,7 +167,7 @@ def _concept(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
     risen = f" by {_bounds(found)}" if found else ""
     reason = f"inputs are as they were, and the loss has risen{risen}: their meaning has changed"
     return Recommendation(
-        "retrain", reason, {"form": "sliding", "parameters": {}}, {}, np.arange(len(case.window))
+        "retrain", reason, {"form": "sliding", "parameters": {}}, {}, np.arange(len(case.whole))
     )
 
 
@@ -172,7 +176,7 @@ def _cohort(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
     name = found.where["cohort"]
     group = next(each for each in case.groups if each.name == name)
     reason = f"the loss has risen by {_bounds(found)} in {name}, and not elsewhere"
-    rows, segments = np.flatnonzero(group.window), _segments(case, group)
+    rows, segments = np.flatnonzero(select(case.whole, group.conditions)), _segments(case, group)
     if len(segments) > SEGMENTS:
         reason += f"; its {len(segments):,} values are too many to draw it more often by"
         return Recommendation("new_mix", reason, None, {"cohort": name}, rows)
@@ -198,7 +202,7 @@ def _poisoned(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
         f"given otherwise when asked again, most in {cohort}: learn from none of these labels"
     )
     where = found.where | {"column": "label", "rule": "labels are what a person gives when asked again"}
-    return Recommendation("mend_data", reason, None, where, found.places)
+    return Recommendation("mend_data", reason, None, where, case.places(found.places))
 
 
 def _measured(case: Case, outcomes: Mapping[str, Outcome]) -> Change | Outcome | None:

@@ -98,6 +98,31 @@ def test_harm_to_one_cohort_is_told_with_its_name(seed):
     assert found["recommendation"]["dataset"]["parameters"]["segments"] == ["south"]
 
 
+def test_of_a_large_window_all_rows_are_named_that_the_diagnosis_is_about(monkeypatch):
+    monkeypatch.setattr("adsmu.analyze.case.ROWS", 900)
+    rows = world(1, 2_500, new=250)
+    found, new = told(rows, 1), {f"w{row}" for row in range(2_250, 2_500)}
+    assert found["diagnosis"] == "new_class"
+    assert len(new & set(found["rows"])) >= 225
+    assert len(set(found["rows"]) - new) <= 15
+
+    rows, random = world(2, 2_500), np.random.default_rng(2)
+    hit = random.random(2_500) < 0.2
+    found = told(rows, 2, lambda w: with_column(w, "y", np.where(hit, 900.0, w["y"].to_numpy())))
+    assert found["rows"] == [f"w{row}" for row in np.flatnonzero(hit)]
+
+    south = rows["place"] == "south"
+    rows["label"] = moved(rows["label"], south & (random.random(2_500) < 0.6))
+    found = told(rows, 2)
+    assert found["where"] == {"cohort": "place=south"}
+    assert found["rows"] == [f"w{row}" for row in np.flatnonzero(south)]
+
+    found = told(world(3, 2_500, shares=(0.7, 0.2, 0.1)), 3)
+    often = table(world(3, 2_500, shares=(0.7, 0.2, 0.1))).to_pandas().query("prediction == 'a'")["id"]
+    assert found["diagnosis"] == "label_shift"
+    assert found["rows"] == often.tolist()
+
+
 @pytest.mark.parametrize(
     ("column", "cohort", "segments"),
     [
