@@ -1,18 +1,13 @@
-"""A namespace on a real cluster, with Gateway API and object storage; skipped where there is none.
+"""What the tests use of a real cluster: a namespace, object storage, Kubeflow Pipelines, inputs of runs.
 
-| variable | what |
-| --- | --- |
-| KUBECONFIG | the cluster; the user may do anything in it |
-| ADSMU_IMAGE | an image with this package, and with `word_trainer.py` of the predictor's tests beside it |
-| ADSMU_GATEWAY | `namespace/name` of a Gateway that takes HTTPRoutes of any namespace |
-| ADSMU_GATEWAY_URL | where that Gateway is reached from here |
-| ADSMU_STORE | `s3://bucket/prefix`, with AWS_ENDPOINT_URL and credentials that hold here and in a pod |
+`README.md` beside this says which variables name them. What is not there is skipped, with the reason.
 """
 
 import base64
+import importlib.util
+import json
 import os
 import sys
-import time
 import uuid
 from pathlib import Path
 
@@ -21,7 +16,43 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "unit" / "serve")]
 
+from namespaces import made_namespace  # noqa: E402
+
+from adsmu.store import open_store, upload  # noqa: E402
+from runs import NAMESPACE, core  # noqa: E402
+
 NEEDED = ("KUBECONFIG", "ADSMU_IMAGE", "ADSMU_GATEWAY", "ADSMU_GATEWAY_URL", "ADSMU_STORE")
+RUNS_NEED = ("KFP_HOST", "ADSMU_IMAGE", "ADSMU_STORE", "KUBECONFIG")
+PARAMETERS = {
+    "rows_per_stratum": 4,
+    "evaluation_rows": 40,
+    "target": 0.6,
+    "margin": 0.2,
+    "allocation": "equal",
+    "mode": "full",
+    "trainer": "template_trainer:TemplateTrainer",
+    "max_rounds": 3,
+    "cpu": "100m",
+    "memory": "256Mi",
+}
+
+
+def credentials():
+    """What the environment says of the object storage, as a Secret holds it."""
+    given = {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
+    return {key: base64.b64encode(value.encode()).decode() for key, value in given.items()}
+
+
+def _of_the_pipelines_tests():
+    path = HERE.parent / "pipelines" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("inputs_of_updates", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+inputs = _of_the_pipelines_tests().inputs
 
 
 @pytest.fixture(scope="session")
@@ -36,25 +67,50 @@ def where():
 @pytest.fixture
 def namespace(where):
     """A namespace with the credentials of the object storage."""
-    from kubernetes import client, config
-
-    config.load_kube_config(where["KUBECONFIG"])
-    core, name = client.CoreV1Api(), f"adsmu-{uuid.uuid4().hex[:8]}"
-    core.create_namespace({"metadata": {"name": name}})
-    try:
-        data = {
-            key: base64.b64encode(value.encode()).decode()
-            for key, value in os.environ.items()
-            if key.startswith("AWS_")
-        }
-        core.create_namespaced_secret(name, {"metadata": {"name": "storage"}, "data": data})
+    with made_namespace() as name:
+        core().create_namespaced_secret(name, {"metadata": {"name": "storage"}, "data": credentials()})
         yield name
-    finally:
-        core.delete_namespace(name)
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            try:
-                core.read_namespace(name)
-            except client.ApiException:
-                break
-            time.sleep(1)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """URL of a Kubeflow Pipelines server whose steps reach the object storage."""
+    missing = [name for name in RUNS_NEED if not os.environ.get(name)]
+    if missing:
+        pytest.skip(f"no Kubeflow Pipelines server: {', '.join(missing)} not set")
+    from kubernetes.client import ApiException
+
+    secret = {"metadata": {"name": "adsmu-object-store"}, "data": credentials()}
+    try:
+        core().create_namespaced_secret(NAMESPACE, secret)
+    except ApiException as error:
+        if error.status != 409:
+            raise
+    return os.environ["KFP_HOST"]
+
+
+@pytest.fixture(scope="session")
+def place(server):
+    """A place of its own in the object storage."""
+    return f"{os.environ['ADSMU_STORE']}/{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="session")
+def parameters(place, inputs, tmp_path_factory):
+    """Writes the inputs to the object storage; gives a file of parameters for each change of them."""
+    store = open_store(place)
+    upload(inputs.corpus.existing.parent, store, "corpus")
+    upload(inputs.champion, store, "champion")
+    upload(inputs.knowing_champion, store, "knowing")
+    at = place.replace("s3://", "minio://")
+    corpus = {name: f"{at}/corpus/{name}.parquet" for name in ("existing", "user", "test")}
+    given = PARAMETERS | corpus | {"catalog": f"{at}/corpus/catalog.json", "champion": f"{at}/champion"}
+    folder = tmp_path_factory.mktemp("parameters")
+
+    def written(**changes):
+        file = folder / f"{uuid.uuid4().hex}.json"
+        file.write_text(json.dumps(given | changes))
+        return file
+
+    written.knowing = f"{at}/knowing"
+    return written

@@ -1,93 +1,11 @@
-"""The update pipeline submitted to a real Kubeflow Pipelines server; skipped where there is none.
+"""The update pipeline submitted to a real Kubeflow Pipelines server; skipped where there is none."""
 
-| variable | what |
-| --- | --- |
-| KFP_HOST | URL of the API server |
-| ADSMU_IMAGE | an image with this package, and with `template_trainer.py` of the pipelines' tests beside it |
-| ADSMU_STORE | `s3://bucket/prefix`, which pods know as `minio://`; with AWS_ENDPOINT_URL and credentials |
-"""
-
-import importlib.util
-import json
-import os
-import subprocess
-import sys
 import uuid
-from pathlib import Path
 
 import pytest
 
 from adsmu.files import digest, read_json
-from adsmu.store import open_store, upload
-
-PARAMETERS = {
-    "rows_per_stratum": 4,
-    "evaluation_rows": 40,
-    "target": 0.6,
-    "margin": 0.2,
-    "allocation": "equal",
-    "mode": "full",
-    "trainer": "template_trainer:TemplateTrainer",
-    "max_rounds": 3,
-    "cpu": "100m",
-    "memory": "256Mi",
-}
-NEEDED = ("KFP_HOST", "ADSMU_IMAGE", "ADSMU_STORE")
-
-
-def _of_the_pipelines_tests():
-    path = Path(__file__).parents[1] / "pipelines" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("inputs_of_updates", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-inputs = _of_the_pipelines_tests().inputs
-
-
-@pytest.fixture(scope="module")
-def server():
-    missing = [name for name in NEEDED if not os.environ.get(name)]
-    if missing:
-        pytest.skip(f"no Kubeflow Pipelines server: {', '.join(missing)} not set")
-    return os.environ["KFP_HOST"]
-
-
-@pytest.fixture(scope="module")
-def parameters(server, inputs, tmp_path_factory):
-    """Writes the inputs to the object storage; gives a file of parameters for each champion."""
-    place = f"{os.environ['ADSMU_STORE']}/{uuid.uuid4().hex[:8]}"
-    store = open_store(place)
-    upload(inputs.corpus.existing.parent, store, "corpus")
-    upload(inputs.champion, store, "champion")
-    upload(inputs.knowing_champion, store, "knowing")
-    place = place.replace("s3://", "minio://")
-    corpus = {name: f"{place}/corpus/{name}.parquet" for name in ("existing", "user", "test")}
-    given = PARAMETERS | corpus | {"catalog": f"{place}/corpus/catalog.json", "champion": f"{place}/champion"}
-    folder = tmp_path_factory.mktemp("parameters")
-
-    def written(**changes):
-        file = folder / f"{uuid.uuid4().hex}.json"
-        file.write_text(json.dumps(given | changes))
-        return file
-
-    written.knowing = f"{place}/knowing"
-    return written
-
-
-def adsmu(server, command, *words):
-    """Calls the command; gives its exit code, what it printed as JSON, and what it complained about."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from adsmu.cli import main; main()", command, "--host", server]
-        + [str(word) for word in words],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    return done.returncode, json.loads(done.stdout) if done.stdout.strip() else None, done.stderr
+from runs import adsmu
 
 
 @pytest.mark.slow
