@@ -158,6 +158,23 @@ def run(
     plan: Annotated[
         list[str] | None, typer.Option(help="A key of the rollout's plan, NAME=VALUE; repeatable.")
     ] = None,
+    strategy: Annotated[
+        Path | None,
+        typer.Option(help="A strategy.yaml: cohorts, evaluation set and signer of the report card."),
+    ] = None,
+    card_key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="ADSMU_CARD_KEY", help="File of the private key that a policy signs the report card with."
+        ),
+    ] = None,
+    store: Annotated[
+        str,
+        typer.Option(
+            help="Where releases, cards and lineage are kept: a folder, or a bucket as URI.",
+            show_default="in the run's folder",
+        ),
+    ] = "",
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -174,11 +191,13 @@ def run(
         settings=_pairs(setting or [], "--setting"),
     )
     wanted = engine.rollout_plan(rollout, _pairs(plan or [], "--plan"))
-    folder, parts = open_run(corpus, output, champion, parameters, wanted)
+    text = engine.signing(strategy, card_key)
+    kept = {"strategy": text, "store": store if "://" in store or not store else str(Path(store).absolute())}
+    folder, parts = open_run(corpus, output, champion, parameters, wanted, **kept)
     view = live.watch(folder, Console(quiet=quiet or as_json, file=sys.stdout))
     with nothing_left_of_a_refusal(folder), view:
         model = champion.resolve() if champion else engine.train_champion(folder, parts, parameters)
-        engine.run_pipeline(folder, parts, model, parameters, wanted)
+        engine.run_pipeline(folder, parts, model, parameters, wanted, **kept)
         summary = conclude(folder)
     if as_json:
         _print_json(summary)
@@ -186,9 +205,10 @@ def run(
         _show(folder.evaluations()[-1])
         if summary["outcome"]:
             _console.print(live.outcome_line(read_json(folder.rollout)), highlight=False)
-        for name, path in (("report", "report"), ("rollout", "rollout_report")):
+        for name, path in (("report", "report"), ("card", "card"), ("rollout", "rollout_report")):
             if summary[path]:
-                _console.print(f"{name:<8}{summary[path]}", highlight=False, soft_wrap=True)
+                told = f" ({summary['signed'] or 'not signed'})" if name == "card" else ""
+                _console.print(f"{name:<8}{summary[path]}{told}", highlight=False, soft_wrap=True)
     failed = summary["outcome"] in ("rolled_back", "inconclusive")
     raise typer.Exit(EXIT_EXHAUSTED if failed else _exit_code(summary["verdict"]))
 

@@ -13,7 +13,8 @@ from adsmu.errors import EXIT_EXHAUSTED
 from adsmu.lineage.chain import lineage
 from adsmu.lineage.kept import keep as keep_model
 from adsmu.lineage.order import order as in_order
-from adsmu.lineage.order import queued_again, read_models
+from adsmu.lineage.order import queued_again, read_needs
+from adsmu.lineage.rebuild import fetch
 from adsmu.lineage.rebuild import rebuild as rebuild_model
 from adsmu.lineage.repeat import repeat_files
 from adsmu.lineage.start import next_start
@@ -85,9 +86,12 @@ def start(
 ) -> None:
     """Fetch what the next training begins with, and say whether it goes on or begins from scratch."""
     every = read_strategy(strategy).calibrate_every if strategy else 0
-    found = next_start(open_store(store), service, output, every)
+    at = open_store(store)
+    found = next_start(at, service, every)
+    if found.base:
+        fetch(found.base, at, output)
     _tell(f"mode     {found.mode}")
-    _tell(f"base     {found.base or 'none'}")
+    _tell(f"base     {output if found.base else 'none'}")
     _tell(f"reason   {found.reason}")
 
 
@@ -143,13 +147,13 @@ def repeat(
 
 @app.command()
 def order(
-    models: Annotated[Path, typer.Argument(help="YAML: models, each with the models that it needs.")],
+    strategies: Annotated[list[Path], typer.Argument(help="The strategy.yaml of each model.")],
     updated: Annotated[
         list[str] | None, typer.Option(help="A model that was updated; only what is built on it. Repeatable.")
     ] = None,
 ) -> None:
     """Print the models in the order they are trained in, a line each."""
-    needs = read_models(models)
+    needs = read_needs(strategies)
     for name in queued_again(needs, updated) if updated else in_order(needs):
         _tell(name)
 

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyarrow.parquet as pq
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from adsmu.data.parquet import read_parquet
 from adsmu.errors import EXIT_EXHAUSTED, BadInput
 from adsmu.files import digest
 from adsmu.sign_off.admission import card_refusals
@@ -19,6 +19,8 @@ from adsmu.sign_off.evaluation_set import write_evaluation_set
 from adsmu.sign_off.records import read_signed
 from adsmu.sign_off.run import SCORER, TRAINER, card_files, sign_files
 from adsmu.sign_off.signature import KEY_FILE, public_key
+from adsmu.sign_off.step import version_place
+from adsmu.store import open_store, upload
 from adsmu.strategy import read_strategy
 from adsmu.submit_command import AsJson
 from adsmu.terminal import printable
@@ -42,11 +44,20 @@ def evaluation_set(
     previous: Annotated[
         Path | None, typer.Option(help="The version before; all that stands in it is taken over.")
     ] = None,
+    strategy: Annotated[
+        Path | None, typer.Option(help="The strategy.yaml that names this version; with --store.")
+    ] = None,
+    store: Annotated[str, typer.Option(help="Put it here, where updates look for the version.")] = "",
 ) -> None:
     """Make an evaluation set, or a new version of one; its id follows from its content."""
-    if not rows.is_file():
-        raise BadInput("no such file", file=rows)
-    made = write_evaluation_set(pq.read_table(rows), pairs, output, previous)
+    if bool(strategy) != bool(store):
+        raise BadInput("goes with --store: a strategy names the version", file="--strategy")
+    place = version_place(read_strategy(strategy)) if strategy else ""
+    if place and open_store(store).names(place):
+        raise BadInput("stands there already; name another version", file=f"{store}/{place}")
+    made = write_evaluation_set(read_parquet(rows), pairs, output, previous)
+    if place:
+        upload(output, open_store(store), place)
     _tell(f"{made.id}: {len(made.rows):,} rows, {len(made.pairs):,} pairs")
 
 

@@ -17,6 +17,7 @@ def canary_deploy(
     data: Input[Dataset] = None,
     existing: Input[Dataset] = None,
     champion: Input[Model] = None,
+    card: Input[Artifact] = None,
     verdict: str = "",
     service: str = "",
     backend: str = "",
@@ -25,6 +26,7 @@ def canary_deploy(
     serving: dict = {},  # noqa: B006 - as above
     trainer: str = "adsmu.train.two_stage:TwoStageTrainer",
     override: str = "",
+    cause: dict = {},  # noqa: B006 - as above
 ) -> NamedTuple("Outputs", outcome=str):
     """Rolls a model out behind statistics; only with the evaluation that names its digest and lets it pass.
 
@@ -36,6 +38,7 @@ def canary_deploy(
         data: Utterance table of the new use case, with stratum_id: how requests are grouped, shadow requests.
         existing: Utterance table of the existing data: likewise.
         champion: Model that a local service without a model begins with.
+        card: The report card, as sign-off makes it; one that was published of the model goes before it.
         verdict: The verdict that the pipeline came to; anything but pass is refused.
         service: Name of the service; for the backend local its folder.
         backend: local, gateway, kserve or knative; empty: the model is only admitted.
@@ -44,6 +47,7 @@ def canary_deploy(
         serving: Settings of the backend.
         trainer: Import path of the models' trainer.
         override: Who admits a model that its evaluation does not, and why; recorded. Empty: nobody.
+        cause: What opened the update, by name; kept with a model that is promoted.
 
     Returns:
         outcome: promoted, rolled_back, inconclusive or skipped.
@@ -68,5 +72,7 @@ def canary_deploy(
         serving=serving,
         trainer=trainer,
         override=override,
+        card=card.path if card else None,
+        cause=cause,
     )
     return namedtuple("Outputs", ["outcome"])(outcome)

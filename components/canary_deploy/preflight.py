@@ -8,7 +8,7 @@ from adsmu.canary_deploy.schedule import Schedule
 from adsmu.errors import BadInput
 from adsmu.files import digest, read_json
 from adsmu.sign_off.admission import card_refusals
-from adsmu.sign_off.records import last_card
+from adsmu.sign_off.records import last_card, read_signed
 from adsmu.sign_off.signature import public_key
 from adsmu.store import open_store
 from adsmu.train.model import read_model
@@ -54,6 +54,7 @@ def card_faults(
     model: str | Path,
     evaluation: str | Path,
     tables: dict[str, str | Path | None],
+    card: str | Path | None = None,
 ) -> list[str]:
     """Why the report card of a model does not let it be rolled out.
 
@@ -64,6 +65,7 @@ def card_faults(
         model: Model folder.
         evaluation: evaluation.json.
         tables: What the model was trained on, by the names it uses; None: not given.
+        card: The folder of its card; looked at where none of the model was published. None: not given.
 
     Returns:
         One sentence a reason; empty: it is let through, or no card is demanded.
@@ -75,20 +77,21 @@ def card_faults(
     if not schedule.card_key:
         return []
     key = public_key(schedule.card_key)
-    if not storage:
+    if not storage and card is None:
         return ["a signed report card is demanded, and no store is named in which it could stand"]
-    store = open_store(storage)
+    store = open_store(storage) if storage else None
     of_model = digest(model)
+    signed = (last_card(store, of_model) if store else None) or (read_signed(card) if card else None)
     expected: dict[str, Any] = {"model": of_model, "evaluation": digest(evaluation)}
     if schedule.card_strategy:
         expected["strategy"] = schedule.card_strategy
-    served = champions(store, service)
+    served = champions(store, service) if store else []
     if served and served[-1]["model"] != of_model:
         expected["champion"] = served[-1]["model"]
     learnt = read_model(model)["data"]
     given = {name: digest(path) for name, path in tables.items() if path is not None and name in learnt}
     expected["data"] = learnt | given
-    return card_refusals(last_card(store, of_model), key, expected)
+    return card_refusals(signed, key, expected)
 
 
 def _text(mapping: Any, key: str) -> str | None:

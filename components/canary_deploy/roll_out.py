@@ -18,6 +18,9 @@ from adsmu.data.evaluation import read_evaluation
 from adsmu.data.schema import read_utterances
 from adsmu.errors import BadInput, StepFailed
 from adsmu.files import digest
+from adsmu.lineage.kept import keep_promoted
+from adsmu.sign_off.card import CARD
+from adsmu.sign_off.records import read_signed
 from adsmu.store import open_store
 from adsmu.store.evidence import EvidenceLog, Overtaken
 from adsmu.stratify.assign import build_stratifier
@@ -44,15 +47,19 @@ def roll_out_files(
     serving: dict[str, Any],
     trainer: str,
     override: str = "",
+    card: str | Path | None = None,
+    cause: dict[str, Any] | None = None,
 ) -> str:
     """Admits a model and rolls it out; called again after a kill, it goes on where it was.
+
+    A model that was promoted is kept with what it comes from, so that it can be made again.
 
     Args:
         model: Model folder.
         evaluation: evaluation.json of this very model.
         data: Utterance table of the new use case, with stratum_id.
         existing: Utterance table of the existing data.
-        champion: Model folder that a local service without a model begins with.
+        champion: Model folder that a local service without a model begins with; the model's parent.
         outcome: outcome.json to write.
         report: Page to write.
         verdict: What the pipeline came to.
@@ -64,6 +71,8 @@ def roll_out_files(
         trainer: Import path of the models' trainer.
         override: Who admits a model that its evaluation does not, and why. A report card that the plan
             demands must be signed all the same.
+        card: The folder of the model's report card, or None.
+        cause: What opened the update, by name; kept with a model that is promoted.
 
     Returns:
         promoted, rolled_back, inconclusive or skipped.
@@ -76,7 +85,7 @@ def roll_out_files(
     reasons = refusals(model, evaluation, verdict)
     storage = Service(service, backend, store, serving, trainer).storage if backend else store
     tables = {"data": data, "existing": existing}
-    unsigned = card_faults(schedule, storage, Path(service).name, model, evaluation, tables)
+    unsigned = card_faults(schedule, storage, Path(service).name, model, evaluation, tables, card)
     of_model, of_evaluation = digest(model), digest(evaluation)
     admitted = (not reasons or bool(override)) and not unsigned
     result: dict[str, Any] = {"outcome": "skipped", "reasons": reasons + unsigned}
@@ -108,6 +117,17 @@ def roll_out_files(
                 result = deploy(request, ports)
         except (LeaseLost, Overtaken) as error:
             raise StepFailed(f"another process carries the rollout on: {error}") from error
+        if result["outcome"] == "promoted":
+            signed = read_signed(card) if card else None
+            why = {**(cause or {}), "evaluation": of_evaluation, "rollout": result["rollout"]}
+            keep_promoted(
+                open_store(where.storage),
+                model,
+                champion,
+                [data, existing],
+                why | ({"card": digest(Path(card) / CARD)} if card else {}),
+                signed.as_json() if signed else None,
+            )
     write_outcome(outcome, result, of_model, of_evaluation, admitted, override if reasons else "")
     entries = EvidenceLog(open_store(result["evidence"])).read() if "evidence" in result else []
     write_report(entries, report)

@@ -9,6 +9,7 @@ from adsmu.decide.record import decisions, event_key, record
 from adsmu.decide.triggers import OPENS, Said, Situation, ask_trigger
 from adsmu.errors import BadInput
 from adsmu.files import digest, read_json, write_json
+from adsmu.lineage.start import last_champion
 from adsmu.monitor.findings import read_findings
 from adsmu.store import open_store
 from adsmu.store.evidence import Entry
@@ -108,7 +109,7 @@ def decide_files(
     Args:
         findings: `findings.json`.
         strategy: `strategy.yaml`.
-        store: Where decisions stand: a folder or a bucket.
+        store: Where decisions stand, and the champions of services: a folder or a bucket.
         time: Now, ISO 8601: the pipeline's clock, or a simulation's.
         decision: The `decision.json` to write: the entry as it is stored.
         analysis: `analysis.json`, or None.
@@ -135,8 +136,11 @@ def decide_files(
     if analysed and analysed["findings"] not in (None, inputs["findings"]):
         raise BadInput("is of other findings than those given", file=analysis, column="findings")
 
+    at = open_store(store)
+    champions = {service: last_champion(at, service) for service in plan.needs}
+
     def taken(earlier: Sequence[Entry]) -> dict[str, Any]:
-        situation = Situation(now, found, analysed, labelled, asked, earlier)
+        situation = Situation(now, found, analysed, labelled, asked, champions, earlier)
         return {
             **decide(plan, situation),
             "inputs": inputs,
@@ -146,7 +150,7 @@ def decide_files(
             "asked": asked,
         }
 
-    log, event = decisions(open_store(store), plan), event_key(plan, found, asked)
+    log, event = decisions(at, plan), event_key(plan, found, asked)
     entry = record(log, event, taken, now.timestamp(), inputs.get("analysis"))
     write_json(entry, decision)
     return entry

@@ -56,6 +56,13 @@ def labelled_then(past: Sequence[Entry]) -> int | None:
     return served["labelled"] if served else None
 
 
+def champions_then(past: Sequence[Entry], name: str) -> dict[str, str | None] | None:
+    """The champions that a dependency trigger knew at the last update, before it at its first decision."""
+    known = [entry for entry in past if _of(entry, name)]
+    served = last_update(known) or (known[0] if known else None)
+    return dict(_of(served, name)["champions"]) if served else None  # type: ignore[index]
+
+
 def of_event(past: Sequence[Entry], event: str, analysis: str | None = None) -> Entry | None:
     """The decision that stands about an event; None: it is to be taken.
 

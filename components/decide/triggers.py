@@ -25,6 +25,7 @@ class Situation:
         analysis: The content of an `analysis.json`, or None.
         labelled: How many labelled rows there are, or None: nobody counted.
         asked: Why a person asks for an update; empty: nobody does.
+        champions: Of each service that the strategy needs, the digest of its champion; None: it has none.
         past: The earlier decisions, oldest first.
     """
 
@@ -33,6 +34,7 @@ class Situation:
     analysis: Mapping[str, Any] | None = None
     labelled: int | None = None
     asked: str = ""
+    champions: Mapping[str, str | None] = field(default_factory=dict)
     past: Sequence[Entry] = ()
 
 
@@ -43,7 +45,8 @@ class Said:
     Attributes:
         fired: Whether it fires.
         reason: Why, or why not.
-        facts: What later decisions need of it: `due` of a periodic one, `values` of performance.
+        facts: What later decisions need of it: `due` of a periodic one, `values` of performance,
+            `champions` of a dependency.
     """
 
     fired: bool
@@ -185,6 +188,18 @@ def _drift(name: str, trigger: Trigger, strategy: Strategy, situation: Situation
     return Said(advice["action"] in OPENS, f"{found[0]['text']}; the analysis: {advice['reason']}")
 
 
+def _dependency(name: str, trigger: Trigger, strategy: Strategy, situation: Situation) -> Said:
+    now = {service: situation.champions.get(service) for service in strategy.needs}
+    facts = {"champions": now}
+    then = past.champions_then(situation.past, name)
+    if then is None:
+        return Said(False, "what it is built on is known from this decision on", facts)
+    changed = [service for service, model in now.items() if model and model != then.get(service)]
+    if not changed:
+        return Said(False, f"built on {', '.join(now)}, which have not changed", facts)
+    return Said(True, f"built on {', '.join(changed)}, updated since", facts)
+
+
 def _manual(name: str, trigger: Trigger, strategy: Strategy, situation: Situation) -> Said:
     return Said(bool(situation.asked), situation.asked or "nobody asks")
 
@@ -199,5 +214,6 @@ _KINDS: dict[str, Callable[[str, Trigger, Strategy, Situation], Said]] = {
     "segment": _performance,
     "volume": _volume,
     "drift": _drift,
+    "dependency": _dependency,
     "manual": _manual,
 }

@@ -57,8 +57,47 @@ def keep(
     for name, wanted in named.items():
         if wanted not in given and store.read(data_name(wanted)) is None:
             raise BadInput(f"the table {wanted} is needed to make the model again", file=model, column=name)
+    return _keep(store, model, given, because or {})
+
+
+def keep_promoted(
+    store: Store,
+    model: str | Path,
+    parent: str | Path | None,
+    tables: Sequence[str | Path],
+    because: dict[str, Any],
+    card: dict[str, Any] | None = None,
+) -> None:
+    """Keeps a model that was promoted, its parent, and what is at hand of what they learnt from.
+
+    What is not at hand is told by `adsmu.lineage.chain.lineage`. Done again, it changes nothing.
+
+    Args:
+        store: Where to.
+        model: Model folder.
+        parent: The model folder that it was trained from or compared with, or None.
+        tables: Files; those that neither learnt from are left.
+        because: Digests or ids of what led to it.
+        card: The report card and its signature, as they are published; None: there is none.
+
+    Raises:
+        BadInput: A model is damaged.
+        StoreUnavailable: The storage does not answer.
+    """
+    given = {digest(table): Path(table) for table in tables}
+    for folder, why in ((parent, {}), (model, because)):
+        if folder is None:
+            continue
+        learnt = read_model(folder)["data"].values()
+        of_model = _keep(store, folder, {one: given[one] for one in learnt if one in given}, why)
+    if card is not None:
+        with contextlib.suppress(AlreadyThere):
+            store.create(f"lineage/{_hex(of_model)}-card.json", json.dumps(card, ensure_ascii=False).encode())
+
+
+def _keep(store: Store, model: str | Path, tables: dict[str, Path], because: dict[str, Any]) -> str:
     of_model = digest(model)
-    for found, path in given.items():
+    for found, path in tables.items():
         with contextlib.suppress(AlreadyThere):
             store.create(data_name(found), path.read_bytes())
     upload(model, store, model_folder(of_model))
@@ -66,7 +105,7 @@ def keep(
         "format": FORMAT,
         "model": of_model,
         "code": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
-        "because": because or {},
+        "because": because,
     }
     with contextlib.suppress(AlreadyThere):
         store.create(f"lineage/{_hex(of_model)}.json", json.dumps(record, ensure_ascii=False).encode())

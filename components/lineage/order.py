@@ -5,38 +5,35 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from adsmu.errors import BadInput
-from adsmu.yaml_files import read_yaml
+from adsmu.strategy import read_strategy
 
 Needs = Mapping[str, tuple[str, ...]]
 """By model, the models that it is built on."""
 
 
-def read_models(path: str | Path) -> Needs:
+def read_needs(strategies: Iterable[str | Path]) -> Needs:
     """Reads which model is built on which.
 
     Args:
-        path: YAML: `models`, a mapping of names to `{needs: [names]}`; what needs nothing may say nothing.
+        strategies: The `strategy.yaml` of each model; a model goes by the name of its strategy.
 
     Raises:
-        BadInput: It has another form, a model needs one that is not there, or models need each other.
+        BadInput: A file is no strategy, two have one name, a model needs one that is not there, or models
+            need each other.
     """
-    value = read_yaml(path)
-    models = value.get("models") if isinstance(value, dict) and set(value) == {"models"} else None
-    if not isinstance(models, dict) or not models:
-        raise BadInput("must hold models, a mapping, and nothing else", file=path)
-    needs = {}
-    for name, said in models.items():
-        parts = {} if said is None else said
-        given = parts.get("needs", []) if isinstance(parts, dict) and set(parts) <= {"needs"} else None
-        if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
-            raise BadInput("may hold needs, a list of names, and nothing else", file=path, column=name)
-        if unknown := [each for each in given if each not in models]:
-            raise BadInput(f"needs {unknown[0]!r}, and there is no such model", file=path, column=name)
-        needs[name] = tuple(given)
+    needs: dict[str, tuple[str, ...]] = {}
+    for path in strategies:
+        strategy = read_strategy(path)
+        if strategy.name in needs:
+            raise BadInput(f"{strategy.name!r} stands in another strategy", file=path, column="name")
+        needs[strategy.name] = strategy.needs
+    for name, given in needs.items():
+        if unknown := [each for each in given if each not in needs]:
+            raise BadInput(f"needs {unknown[0]!r}, and there is no such model", file=name, column="needs")
     try:
         order(needs)
     except CycleError as error:
-        raise BadInput(f"need each other: {' → '.join(error.args[1])}", file=path) from error
+        raise BadInput(f"need each other: {' → '.join(error.args[1])}", file="needs") from error
     return needs
 
 

@@ -2,11 +2,9 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 from adsmu.errors import BadInput
 from adsmu.lineage.chain import lineage
-from adsmu.lineage.rebuild import fetch
 from adsmu.store import Store
 
 
@@ -15,17 +13,17 @@ class Start:
     """What the next training is given.
 
     Attributes:
-        base: Model folder: the last promoted model, and the parent of the next one; None: there is none.
+        base: Digest of the last promoted model, the parent of the next one; None: there is none.
         mode: warm, or full.
         reason: Why, in words.
     """
 
-    base: Path | None
+    base: str | None
     mode: str
     reason: str
 
 
-def next_start(store: Store, service: str, output: str | Path, calibrate_every: int = 0) -> Start:
+def next_start(store: Store, service: str, calibrate_every: int = 0) -> Start:
     """Finds what a stateful training goes on from: the model that was promoted last.
 
     Weights that only ever go on from older ones can settle where a fresh training would not: every so often
@@ -34,7 +32,6 @@ def next_start(store: Store, service: str, output: str | Path, calibrate_every: 
     Args:
         store: The store of releases and champions.
         service: The service's name.
-        output: Where the champion is brought to.
         calibrate_every: After so many trainings that went on from another, one from scratch; 0: never.
 
     Raises:
@@ -46,18 +43,17 @@ def next_start(store: Store, service: str, output: str | Path, calibrate_every: 
     champion = last_champion(store, service)
     if champion is None:
         return Start(None, "full", "no model was promoted yet")
-    base = fetch(champion, store, output)
     if not calibrate_every:
-        return Start(base, "warm", f"goes on from the champion {champion}")
+        return Start(champion, "warm", f"goes on from the champion {champion}")
     stateful = 0
     for link in lineage(champion, store):
         if link.model["mode"] == "full":
             break
         stateful += 1
     if stateful >= calibrate_every:
-        return Start(base, "full", f"from scratch: {stateful} trainings in a row went on from another")
+        return Start(champion, "full", f"from scratch: {stateful} trainings in a row went on from another")
     return Start(
-        base,
+        champion,
         "warm",
         f"goes on from the champion {champion}: {stateful} of {calibrate_every} before one from scratch",
     )

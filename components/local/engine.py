@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -50,6 +51,31 @@ def rollout_plan(wanted: bool | None, given: dict[str, Any]) -> dict[str, Any] |
     return ROLLOUT | given
 
 
+def signing(strategy: Path | None, card_key: Path | None) -> str:
+    """Checks what the report card is made and signed with, and names the key to the step that signs.
+
+    Args:
+        strategy: A strategy.yaml, or None.
+        card_key: The file of the private key, or None: cards are left unsigned.
+
+    Returns:
+        The text of the strategy; empty: there is none.
+
+    Raises:
+        BadInput: One of them is not what it should be.
+    """
+    from adsmu.sign_off.signature import KEY_FILE, private_key
+    from adsmu.strategy import read_strategy
+
+    if card_key:
+        private_key(card_key)
+        os.environ[KEY_FILE] = str(card_key.absolute())
+    if strategy is None:
+        return ""
+    read_strategy(strategy)
+    return strategy.read_text(encoding="utf-8")
+
+
 def train_champion(folder: RunFolder, corpus: Corpus, parameters: Parameters) -> Path:
     """Trains a champion on the existing data, for a run that was given none.
 
@@ -82,6 +108,9 @@ def run_pipeline(
     champion: Path,
     parameters: Parameters,
     rollout: dict[str, Any] | None = None,
+    *,
+    strategy: str = "",
+    store: str = "",
 ) -> None:
     """Runs the update pipeline under `kfp.local`; steps that finished before are taken from the cache.
 
@@ -91,6 +120,8 @@ def run_pipeline(
         champion: Model folder.
         parameters: The pipeline's parameters.
         rollout: The plan of the rollout; None: a model that passes is not rolled out.
+        strategy: The text of a strategy.yaml that the report card is bound to; empty: there is none.
+        store: Where releases, cards and lineage are kept; empty: in the service's folder.
 
     Raises:
         BadInput: A step refused its input.
@@ -116,6 +147,8 @@ def run_pipeline(
         "service": str(folder.service),
         "backend": "" if rollout is None else "local",
         "plan": rollout or {},
+        "strategy": strategy,
+        "store": store or str(folder.service / "store"),
     }
     said = folder.log.stat().st_size if folder.log.exists() else 0
     try:

@@ -132,6 +132,11 @@ class RunFolder:
         return self.path / "rollout.html"
 
     @property
+    def card(self) -> Path:
+        """The report card of the last round's model; none when the champion passed."""
+        return self.path / "card"
+
+    @property
     def report(self) -> Path:
         """The report of the last evaluation."""
         return self.path / "report.html"
@@ -173,6 +178,9 @@ def open_run(
     champion: Path | None,
     parameters: Parameters,
     rollout: dict[str, Any] | None = None,
+    *,
+    strategy: str = "",
+    store: str = "",
 ) -> tuple[RunFolder, Corpus]:
     """Checks every input and makes the run's folder, or reopens one that the same command left unfinished.
 
@@ -182,6 +190,8 @@ def open_run(
         champion: The production model, or None.
         parameters: The pipeline's parameters.
         rollout: The plan of the rollout; None: a model that passes is not rolled out.
+        strategy: The text of a strategy.yaml that the report card is bound to; empty: there is none.
+        store: Where releases, cards and lineage are kept; empty: in the service's folder.
 
     Returns:
         The folder and the corpus.
@@ -198,6 +208,8 @@ def open_run(
         "champion": {"path": str(champion.resolve()), "digest": digest(champion)} if champion else None,
         "parameters": asdict(parameters),
         "rollout": rollout,
+        "strategy": strategy,
+        "store": store,
     }
     folder = RunFolder(output.resolve())
     if folder.plan.exists():

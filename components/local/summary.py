@@ -6,6 +6,8 @@ from typing import Any
 
 from adsmu.files import digest, read_json, write_json, written_whole
 from adsmu.local.folder import RunFolder
+from adsmu.sign_off.records import read_signed
+from adsmu.sign_off.run import PAGE
 
 FIGURES = (
     "round",
@@ -46,11 +48,22 @@ def conclude(folder: RunFolder) -> dict[str, Any]:
         if digest(model) == evaluation["model"]["digest"]:
             with written_whole(folder.model) as temporary:
                 shutil.copytree(model, temporary)
-    rolled_out = _rollout(folder)
+    rolled_out = _card(folder) | _rollout(folder)
     seconds = round_seconds(folder.log.read_text(encoding="utf-8", errors="replace"))
     summary = summarise(evaluation, seconds) | {"report": str(folder.report)} | rolled_out
     write_json(summary, folder.summary)
     return summary
+
+
+def _card(folder: RunFolder) -> dict[str, Any]:
+    """Brings the report card to the top of the folder; of an update that was resumed, the last."""
+    written = sorted(folder.steps.rglob("sign-off/card"), key=lambda path: path.stat().st_mtime)
+    if not written:
+        return {"signed": None, "card": None}
+    with written_whole(folder.card) as temporary:
+        shutil.copytree(written[-1], temporary)
+    signature = read_signed(folder.card).signature
+    return {"signed": signature and signature["decision"], "card": str(folder.card / PAGE)}
 
 
 def _rollout(folder: RunFolder) -> dict[str, Any]:

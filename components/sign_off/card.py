@@ -17,6 +17,7 @@ KEYS: dict[str, Any] = {
     "verdict": (str, type(None)),
     "retraining": (dict, type(None)),
     "change": dict,
+    "forgetting": (dict, type(None)),
     "unmeasured": list,
     "comparisons": list,
     "totals": list,
@@ -74,6 +75,8 @@ def conditions(card: dict[str, Any]) -> list[Condition]:
         )
     whole = [_no_worse(entry, card["margin"]) for entry in card["comparisons"] if entry["kind"] == "all"]
     found += whole or [Condition(False, "nothing was compared")]
+    if (forgetting := card["forgetting"]) is not None:
+        found += _kept(forgetting, card["margin"])
     if card["unmeasured"]:
         found.append(Condition(False, f"cohorts without rows: {_some(card['unmeasured'])}; none may be"))
     for kind, words in (("stratum", "strata"), ("cohort", "cohorts")):
@@ -92,6 +95,22 @@ def conditions(card: dict[str, Any]) -> list[Condition]:
             Condition(not harmed, f"behavioural tests harmed: {_some(harmed)}; of {count} none may be")
         )
     return found
+
+
+def _kept(forgetting: dict[str, Any], margin: float) -> list[Condition]:
+    low, high = (f"{100 * forgetting[bound]:+.3g}" for bound in ("low", "high"))
+    lost = [each["use_case"] for each in forgetting["use_cases"] if each["forgotten"]]
+    return [
+        Condition(
+            forgetting["low"] >= -margin,
+            f"what the champion has learnt, {forgetting['rows']:,} rows: a change of {low} to {high} points;"
+            f" it must be at least {-100 * margin:+.3g} points for certain",
+        ),
+        Condition(
+            not lost,
+            f"use cases forgotten: {_some(lost)}; of {len(forgetting['use_cases'])} none may be",
+        ),
+    ]
 
 
 def _no_worse(entry: dict[str, Any], margin: float) -> Condition:

@@ -26,15 +26,16 @@ def groups_of(rows: pa.Table, cohorts: dict[str, Cohort]) -> Iterator[Group]:
         cohorts: As a strategy declares them.
 
     Raises:
-        BadInput: A cohort's column is missing, or its bounds are of a column without numbers.
+        BadInput: A cohort's bounds are of a column without numbers, or its values of another type.
     """
     yield "all", "all rows", np.ones(len(rows), dtype=bool)
     if "stratum_id" in rows.column_names:
         for value, member in _each_value(rows["stratum_id"]):
             yield "stratum", value, member
     for name, cohort in cohorts.items():
-        if cohort.column not in rows.column_names:
-            raise BadInput("missing", file="evaluation set", column=cohort.column)
+        if cohort.column not in rows.column_names:  # told as a cohort without rows
+            yield "cohort", name, np.zeros(len(rows), dtype=bool)
+            continue
         column = rows[cohort.column]
         if cohort.low is not None or cohort.high is not None:
             if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):

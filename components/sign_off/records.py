@@ -37,6 +37,10 @@ class SignedCard:
         except ValueError as error:
             raise BadInput("not JSON", file=self.place) from error
 
+    def as_json(self) -> dict[str, Any]:
+        """As it stands in a store."""
+        return {"card": self.content.decode(), "signature": self.signature}
+
 
 def read_signed(folder: str | Path) -> SignedCard:
     """Reads a card and its signature.
@@ -73,8 +77,7 @@ def publish(store: Store, signed: SignedCard) -> str:
         raise BadInput("is not signed", file=signed.place)
     prefix = _prefix(str(signed.card["digests"]["model"]))
     name = f"{prefix}/{len(store.names(prefix)):06d}.json"
-    value = {"card": signed.content.decode(), "signature": signed.signature}
-    store.create(name, json.dumps(value, ensure_ascii=False).encode())
+    store.create(name, json.dumps(signed.as_json(), ensure_ascii=False).encode())
     return name
 
 

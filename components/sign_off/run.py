@@ -1,10 +1,10 @@
 """Makes the report card of an update, from files to files."""
 
-import os
-import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from adsmu.data.evaluation import read_evaluation
@@ -13,13 +13,14 @@ from adsmu.files import digest, read_json, refuse_existing, write_json, written_
 from adsmu.imports import load
 from adsmu.lineage.change import change_of
 from adsmu.sign_off.card import CARD, FORMAT, SIGNATURE, Limits, conditions
-from adsmu.sign_off.comparison import behaviour, comparisons, groups_of, totals
+from adsmu.sign_off.comparison import Measured, behaviour, comparisons, groups_of, totals
 from adsmu.sign_off.evaluation_set import read_evaluation_set
+from adsmu.sign_off.forgetting import backward_transfer, gate
 from adsmu.sign_off.pairs import Pair
 from adsmu.sign_off.records import SignedCard, publish, read_signed
 from adsmu.sign_off.report import render_card
 from adsmu.sign_off.scorers import Scorer
-from adsmu.sign_off.signature import KEY_FILE, private_key, sign
+from adsmu.sign_off.signature import private_key, sign
 from adsmu.store import open_store
 from adsmu.strategy import read_strategy
 from adsmu.train.model import read_model
@@ -101,6 +102,7 @@ def card_files(
         "retraining": _retraining(retraining, of_model),
         "sign_off": plan.promotion.sign_off if plan else None,
         "change": {"kind": (change := change_of(before, said)).kind, "words": change.words},
+        "forgetting": _forgetting(given.rows, before, old, new, limits),
         "unmeasured": [name for _, name, member in groups if not member.any()],
         "comparisons": comparisons(groups, old, new, weight, lower, limits.confidence),
         "totals": totals(old, new, weight, lower, limits.confidence) if (weight != 1).any() else [],
@@ -191,40 +193,26 @@ def sign_files(
     return signature
 
 
-def pipeline_files(
-    model: str | Path,
-    champion: str | Path,
-    evaluation_set: str | Path,
-    output: str | Path,
-    report: str | Path,
-    *,
-    store: str,
-    **given: Any,
-) -> str:
-    """What the step sign-off does: makes the card and, where it may and has a key, signs it by policy.
-
-    Args:
-        model: As for `card_files`; likewise the others.
-        champion: The folder of the model in production.
-        evaluation_set: The folder of an evaluation set.
-        output: The folder to make.
-        report: Where the page is written as well.
-        store: Where a signed card is published; empty: nowhere.
-        **given: The rest of what `card_files` takes.
-
-    Returns:
-        approve, refuse or unsigned.
-
-    Raises:
-        BadInput: As `card_files` and `sign_files` say.
-    """
-    card = card_files(model, champion, evaluation_set, output, **given)
-    decision = "unsigned"
-    if card["sign_off"] != "person" and os.environ.get(KEY_FILE):
-        decision = sign_files(output, store=store)["decision"]
-    with written_whole(report) as temporary:
-        shutil.copyfile(Path(output) / PAGE, temporary)
-    return decision
+def _forgetting(
+    rows: pa.Table, champion: dict[str, Any], old: Measured, new: Measured, limits: Limits
+) -> dict[str, Any] | None:
+    """How the champion's use cases, its intents, fare; None: the rows are none of them."""
+    if "intent" not in rows.column_names or "frame" not in old:
+        return None
+    intent = np.array(rows["intent"].to_pylist())
+    earlier = {
+        name: (old["frame"][member] == 1, new["frame"][member] == 1)
+        for name in champion["labels"].get("intents", [])
+        if (member := intent == name).any()
+    }
+    if not earlier:
+        return None
+    _, together, kept = gate(earlier, limits.margin, limits.confidence)
+    whole = asdict(together)
+    return {name: whole[name] for name in ("rows", "before", "after", "low", "high")} | {
+        "transfer": backward_transfer(kept),
+        "use_cases": [asdict(each) for each in kept],
+    }
 
 
 def _retraining(path: str | Path | None, model: str) -> dict[str, Any] | None:

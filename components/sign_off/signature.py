@@ -1,6 +1,6 @@
 """Who signed a card: Ed25519 (RFC 8032) over a statement that names the card's digest.
 
-A private key is read from a file that a Secret mounts, or that an environment variable names; it is never a
+A private key is read from the file that an environment variable names, or that a Secret mounts; it is never a
 parameter, and is written nowhere.
 """
 
@@ -28,6 +28,9 @@ FORMAT = 1
 KEY_FILE = "ADSMU_CARD_KEY"
 """The environment variable that names the file of the private key."""
 
+MOUNTED = Path("/etc/adsmu/card/card.key")
+"""Where a pipeline mounts the Secret that holds the private key."""
+
 PREFIX = b"adsmu report card, format 1\n"
 """Stands before what is signed, so that a signature of anything else is none of a card."""
 
@@ -39,17 +42,24 @@ LONGEST = 500
 KEYS = ("format", "card", "decision", "kind", "by", "reason", "time", "key")
 
 
+def key_file() -> Path | None:
+    """The file of the private key: the one that the environment names, else a mounted one; None: neither."""
+    if named := os.environ.get(KEY_FILE):
+        return Path(named)
+    return MOUNTED if MOUNTED.exists() else None
+
+
 def private_key(path: str | Path | None = None) -> Ed25519PrivateKey:
     """Reads the key to sign with.
 
     Args:
-        path: A PEM file; None: the one that the environment names.
+        path: A PEM file; None: `key_file`.
 
     Raises:
         BadInput: No file is named, or it holds no Ed25519 key.
     """
-    where = path or os.environ.get(KEY_FILE)
-    if not where:
+    where = path or key_file()
+    if where is None:
         raise BadInput(f"no key to sign with: name its file by --key or by {KEY_FILE}", file="key")
     content = _content(where)
     try:

@@ -89,6 +89,8 @@ def _check_trigger(trigger: Trigger, strategy: Strategy, path: str | Path, place
         if signal.level != "drift" or signal.of.debug:
             rule = f"{name} is for debugging only" if signal.of.debug else f"{name} does not measure drift"
             raise BadInput(rule, file=path, column=f"{place}.signals")
+    if trigger.kind == "dependency" and not strategy.needs:
+        raise BadInput("must name services: a dependency trigger fires on them", file=path, column="needs")
     if trigger.cohort:
         _declared(trigger.cohort, strategy.cohorts, path, f"{place}.cohort")
 

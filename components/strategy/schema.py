@@ -33,6 +33,7 @@ class Strategy:
         evaluation_set: What is compared on.
         promotion: How a candidate takes over.
         costs: What it costs.
+        needs: The services whose models this one is built on.
         cool_down: After an update, the time in which no trigger but a manual one opens another.
         catch_up: Whether a periodic firing that was missed is made up for, once.
         calibrate_every: After so many trainings in a row that went on from the weights of the last model, one
@@ -52,6 +53,7 @@ class Strategy:
     evaluation_set: EvaluationSet = field(default_factory=EvaluationSet)
     promotion: Promotion = field(default_factory=Promotion)
     costs: Costs = field(default_factory=Costs)
+    needs: tuple[str, ...] = ()
     cool_down: timedelta = timedelta(days=1)
     catch_up: bool = True
     calibrate_every: int = 0
@@ -63,6 +65,14 @@ class Strategy:
             bool(NAME.fullmatch(self.name)),
             "letters, digits and -_. of which the first is none",
         )
+        named = all(NAME.fullmatch(each) and each != self.name for each in self.needs)
+        keep(self, "needs", named, "names of other services")
+        for name, cohort in self.cohorts.items():
+            outer = self.cohorts.get(cohort.within, cohort)
+            good = not cohort.within or not (outer.each_value or outer.within)
+            keep(
+                self, f"cohorts.{name}.within", good, "a cohort that has values or bounds, and is within none"
+            )
         keep(self, "window", bool(self.window), "above 0")
         keep(self, "calibrate_every", self.calibrate_every >= 0, "0 or more")
         keep(self, "confidence", 0.5 <= self.confidence < 1, "from 0.5 to below 1")

@@ -1,11 +1,15 @@
 """The parts of a strategy that say what an update is: triggers, data, evaluation, promotion, costs."""
 
+import re
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 
 from adsmu.cron import check_cron
 from adsmu.errors import BadInput
 from adsmu.strategy.canonical import keep, one_of
+
+VERSION = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,62}")
+"""The version of an evaluation set names a folder of the store."""
 
 FORMS = ("all", "sliding", "sampled", "mix", "upsampled", "matching")
 PROMOTIONS = ("canary", "shadow", "ab", "ask")
@@ -16,6 +20,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
     "segment": ("signal", "cohort", "hysteresis"),
     "volume": ("growth",),
     "drift": ("signals",),
+    "dependency": (),
     "manual": (),
 }
 """The kinds of triggers, and the keys that each of them has."""
@@ -106,12 +111,17 @@ class EvaluationSet:
     """What a candidate is compared with the champion on.
 
     Attributes:
-        version: Its name; a new version re-scores the champion too.
-        hold_out: The newest rows, kept out of training and added to it.
+        version: The name of a set in the store, whose rows and behavioural tests both models answer beside
+            the held-out rows of the update; another version scores the champion anew too. Empty: none.
+        hold_out: The newest rows, kept out of training.
     """
 
-    version: str = "1"
+    version: str = ""
     hold_out: timedelta = timedelta(weeks=1)
+
+    def __post_init__(self) -> None:
+        plain = not self.version or bool(VERSION.fullmatch(self.version))
+        keep(self, "version", plain, "letters, digits and -_. of which the first is none")
 
 
 @dataclass(frozen=True)
@@ -121,14 +131,21 @@ class Promotion:
     Attributes:
         by: canary, shadow, ab, or ask a person.
         sign_off: Who signs the report card: the policy by itself, or a person.
+        repeats: How many trainings with other seeds tell how far they lie apart before the card is made;
+            0: none.
+        spread: The largest standard deviation of their frame accuracy with which a policy signs.
     """
 
     by: str = "canary"
     sign_off: str = "policy"
+    repeats: int = 0
+    spread: float = 0.02
 
     def __post_init__(self) -> None:
         one_of(self, "by", PROMOTIONS)
         one_of(self, "sign_off", SIGNERS)
+        keep(self, "repeats", self.repeats == 0 or self.repeats >= 2, "0, or 2 or more")
+        keep(self, "spread", self.spread > 0, "above 0")
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ class Columns:
         text: Columns of strings that are text, not categories.
         embedding: Columns that must be lists of numbers.
         projections: Name to import path, `package.module:function`, of a function from the table to one
-            number a row, which is watched like a column.
+            number a row, which is watched like a column; with a third part, `package.module:function:column`,
+            it is given that column's name, too.
         contract: Column to what its values must be.
     """
 
@@ -67,8 +68,23 @@ class Columns:
         both = sorted(set(self.text) & set(self.embedding))
         keep(self, "text", not both, f"without {', '.join(both)}, which embedding names too")
         for name, path in self.projections.items():
-            if path.count(":") != 1 or not all(path.split(":")):
-                raise BadInput("must be package.module:function", column=f"projections.{name}")
+            if path.count(":") not in (1, 2) or not all(path.split(":")):
+                rule = "must be package.module:function, or package.module:function:column"
+                raise BadInput(rule, column=f"projections.{name}")
+
+    @property
+    def projected(self) -> dict[str, str]:
+        """The projections, with those that every text is watched by.
+
+        >>> list(Columns(text=("query",)).projected)
+        ['query.words', 'query.word_length']
+        """
+        texts = [name for name in self.text if name not in self.ignore]
+        return {
+            f"{name}.{what}": f"adsmu.profile.projections:{function}:{name}"
+            for name in texts
+            for what, function in (("words", "token_count"), ("word_length", "word_length"))
+        } | self.projections
 
 
 @dataclass(frozen=True)
@@ -80,12 +96,14 @@ class Cohort:
         values: The values that belong to it; without values and bounds each value is a cohort of its own.
         low: Of a numeric column, the lowest value that belongs to it.
         high: The first value above it.
+        within: Another cohort, with values or bounds, that a row must belong to as well; empty: none.
     """
 
     column: str
     values: tuple[Scalar, ...] = ()
     low: float | None = None
     high: float | None = None
+    within: str = ""
 
     def __post_init__(self) -> None:
         keep(self, "column", bool(self.column), "the name of a column")
@@ -94,6 +112,11 @@ class Cohort:
             self, "low", not (bounded and self.values), "given without values: a cohort has one or the other"
         )
         keep(self, "high", self.low is None or self.high is None or self.low < self.high, "above low")
+
+    @property
+    def each_value(self) -> bool:
+        """Whether it stands for a cohort of each value of its column."""
+        return not self.values and self.low is None and self.high is None
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,18 @@ from typing import Any
 
 import pyarrow as pa
 
+from adsmu.canary_deploy.service import Service
 from adsmu.data.schema import utterances, write_utterances
 from adsmu.errors import BadInput, StepFailed
 from adsmu.files import read_json
 from adsmu.form_dataset.form import read_dataset
+from adsmu.lineage.kept import model_folder
+from adsmu.lineage.start import next_start
 from adsmu.pipelines.update.pipeline import load_tied, tied
 from adsmu.pipelines.watch.window import dataset_place
 from adsmu.store import AlreadyThere, Store, open_store, upload
 from adsmu.store.evidence import to_bytes
-from adsmu.strategy import read_strategy
+from adsmu.strategy import Strategy, read_strategy
 from adsmu.submit.package import Package, package, read_parameters
 from adsmu.submit.server import Server, connect, reaching
 from adsmu.submit.start import find_experiment, start
@@ -49,7 +52,8 @@ def update_once(
         dataset: The folder that form-dataset made for it; its rows are the update's user data.
         strategy: `strategy.yaml`.
         store: Where records and datasets stand: a folder or a bucket that the update can read.
-        parameters: Those of the update pipeline but `user` and `cause`.
+        parameters: Those of the update pipeline but `user`, `strategy` and `cause`. Once the service has a
+            model that was promoted, that is the champion; before it, the one that is named here.
         host: URL of the Kubeflow Pipelines server, or `local`.
         namespace: The user's, on a server with users.
 
@@ -75,8 +79,9 @@ def update_once(
         "decision": entry["event"],
         "reason": entry["reason"],
     }
-    user = _keep(at, dataset_place(plan, entry["window"]["to"]), dataset, rows)
-    given = _whole({**parameters, "user": user, "cause": cause}, package(tied().text()))
+    given = {"store": _uri(at), **parameters, "strategy": Path(strategy).read_text(encoding="utf-8")}
+    given |= {"user": _keep(at, dataset_place(plan, entry["window"]["to"]), dataset, rows), "cause": cause}
+    given = _whole(_going_on(given, plan), package(tied().text()))
     name = f"update {plan.name} {entry['event'][:16]}"
     run = _here(at, entry["event"], given) if host == LOCAL else _there(connect(host, namespace), name, given)
     try:
@@ -135,8 +140,31 @@ def _keep(store: Store, place: str, dataset: str | Path, rows: pa.Table) -> str:
         write_utterances(as_utterances(rows, dataset), path)
         upload(folder, store, place)
     upload(dataset, store, place)
-    root = store.uri if "://" in store.uri else str(Path(store.uri).absolute())
-    return f"{root}/{place}/{UTTERANCES}"
+    return f"{_uri(store)}/{place}/{UTTERANCES}"
+
+
+def _uri(store: Store) -> str:
+    """Where a store is, as steps that run elsewhere find it."""
+    return store.uri.rstrip("/") if "://" in store.uri else str(Path(store.uri).absolute())
+
+
+def _going_on(parameters: dict[str, Any], plan: Strategy) -> dict[str, Any]:
+    """The parameters, with the model that was promoted last for the champion, from which training goes on.
+
+    Now and then, as the strategy says, it begins from scratch.
+    """
+    service, backend = str(parameters.get("service", "")), str(parameters.get("backend", ""))
+    if not service:
+        return parameters
+    place = str(parameters["store"])
+    if backend:
+        place = Service(service, backend, place, {}, "").storage
+    store = open_store(place)
+    begins = next_start(store, Path(service).name, plan.calibrate_every)
+    if begins.base is None:
+        return parameters
+    champion = f"{_uri(store)}/{model_folder(begins.base)}"
+    return {**parameters, "champion": champion} | ({"mode": "full"} if begins.mode == "full" else {})
 
 
 def _there(server: Server, name: str, parameters: dict[str, Any]) -> str:

@@ -9,6 +9,9 @@ silence. Empty asks for none at all, where "0" would make some clusters treat th
 No step but canary-deploy asks for retries: the engine's own settings decide whether a step that failed runs
 again, and a step that refuses its input should not. A lost pod is replaced in any case. A rollout whose pod
 ends goes on where it was.
+
+The key that report cards are signed with reaches sign-off, and no other step, as a file of the Secret
+`adsmu-card-key`; where there is no such Secret, cards are left unsigned.
 """
 
 import copy
@@ -17,10 +20,21 @@ from typing import Any, NamedTuple
 from kfp import components, dsl, kubernetes
 from kfp.dsl import Artifact, Dataset, Input, Model
 
-from adsmu import CanaryDeployOp, CanaryFinaliseOp, StratifiedEvaluateOp, StratifyOp, SynthesizeOp, TrainOp
+from adsmu import (
+    CanaryDeployOp,
+    CanaryFinaliseOp,
+    SignOffOp,
+    StratifiedEvaluateOp,
+    StratifyOp,
+    SynthesizeOp,
+    TrainOp,
+)
 from adsmu.pipelines import recursion
+from adsmu.pipelines.storage import opens_storage
 from adsmu.pipelines.update.component import finish
+from adsmu.sign_off.signature import MOUNTED
 
+CARD_SECRET = "adsmu-card-key"  # noqa: S105 - the name of a Secret
 TRAINER = "adsmu.train.two_stage:TwoStageTrainer"
 NEEDS_MORE = recursion.Guard("stratified-evaluate", "verdict", "refine")
 
@@ -90,6 +104,7 @@ def refine(
         checkpoints=checkpoints,
         seed=seed,
     )
+    opens_storage(trained)  # its checkpoints
     trained.set_cpu_request(cpu).set_memory_request(memory)
     trained.set_accelerator_type(accelerator).set_accelerator_limit(gpus)
     kubernetes.add_node_selector_json(trained, node_selector)
@@ -163,17 +178,34 @@ def promote(
     plan: dict,
     serving: dict,
     trainer: str,
+    margin: float,
+    strategy: str,
+    cause: dict,
 ) -> None:
-    """Takes up what the last round left and hands it to canary-deploy."""
+    """Takes up what the last round left, makes and signs its report card, and hands both to canary-deploy."""
     model = dsl.importer(artifact_uri=model_uri, artifact_class=Model, reimport=False)
     evaluation = dsl.importer(artifact_uri=evaluation_uri, artifact_class=Artifact, reimport=False)
     data = dsl.importer(artifact_uri=data_uri, artifact_class=Dataset, reimport=False)
+    signed = SignOffOp(
+        model=model.output,
+        champion=champion,
+        data=data.output,
+        existing=existing,
+        evaluation=evaluation.output,
+        strategy=strategy,
+        store=store,
+        margin=margin,
+        trainer=trainer,
+    ).set_caching_options(False)
+    opens_storage(signed)
+    kubernetes.use_secret_as_volume(signed, CARD_SECRET, str(MOUNTED.parent), optional=True)
     rollout = CanaryDeployOp(
         model=model.output,
         evaluation=evaluation.output,
         data=data.output,
         existing=existing,
         champion=champion,
+        card=signed.outputs["card"],
         verdict=verdict,
         service=service,
         backend=backend,
@@ -181,7 +213,9 @@ def promote(
         plan=plan,
         serving=serving,
         trainer=trainer,
+        cause=cause,
     )
+    opens_storage(rollout)
     rollout.set_caching_options(False).set_retry(num_retries=3, backoff_duration="10s", backoff_factor=2.0)
 
 
@@ -217,6 +251,8 @@ def renew(
     store: str,
     plan: dict,
     serving: dict,
+    strategy: str,
+    cause: dict,
 ) -> None:
     """Refines until a round ends it, then promotes."""
     refined = refine_pipeline(
@@ -257,6 +293,9 @@ def renew(
         plan=plan,
         serving=serving,
         trainer=trainer,
+        margin=margin,
+        strategy=strategy,
+        cause=cause,
         **refined.outputs,
     )
 
@@ -300,6 +339,7 @@ def update(
     store: str = "",
     plan: dict = {},  # noqa: B006 - as above
     serving: dict = {},  # noqa: B006 - as above
+    strategy: str = "",
     cause: dict = {},  # noqa: B006 - as above
 ) -> None:
     """Updates a production model for a new use case, gated stratum by stratum.
@@ -337,11 +377,12 @@ def update(
         store: URI of the object storage of releases, event logs and the rollout's evidence.
         plan: What the candidate must show, and when.
         serving: Settings of the backend.
-        cause: What opened the update: digest of the strategy, id of the dataset, decision and reason. No step
-            reads it; the run's record holds it.
+        strategy: The text of strategy.yaml, which the report card is bound to; empty: there is none.
+        cause: What opened the update: digest of the strategy, id of the dataset, decision and reason. It is
+            kept with a model that is promoted.
     """
     last = CanaryFinaliseOp(service=service, backend=backend, store=store, serving=serving, trainer=trainer)
-    with dsl.ExitHandler(last.set_caching_options(False)):
+    with dsl.ExitHandler(opens_storage(last.set_caching_options(False))):
         existing_data = _imported(existing, Dataset)
         user_data = _imported(user, Dataset)
         test_data = _imported(test, Dataset)
@@ -401,6 +442,8 @@ def update(
             store=store,
             plan=plan,
             serving=serving,
+            strategy=strategy,
+            cause=cause,
         )
 
 

@@ -15,6 +15,7 @@ from adsmu.local.folder import RunFolder
 
 SUMMARY = {
     "verdict", "rounds", "champion", "candidate", "model_digest", "report", "outcome", "rollout_report",
+    "card", "signed",
 }  # fmt: skip
 ROUND = {
     "round", "added", "strata", "passed", "failed", "undecided", "given_up",

@@ -130,6 +130,7 @@ def test_a_second_run_with_the_same_cache_executes_only_the_last_tasks(inputs, t
     assert again.folder != before.folder
     assert {path.parent.name for path in again.folder.rglob("executor_output.json")} == {
         "finish",
+        "sign-off",
         "canary-deploy",
         "canary-finalise",
     }

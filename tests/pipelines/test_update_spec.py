@@ -5,6 +5,7 @@ import pytest
 from adsmu.errors import BadInput
 from adsmu.pipelines.rules import check
 from adsmu.pipelines.update.pipeline import tied, unrolled
+from adsmu.sign_off.signature import MOUNTED
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,12 @@ def test_a_round_is_three_tasks_and_two_that_exclude_each_other(spec):
         "finish": f"{verdict} != 'refine'",
     }
     assert tasks(spec, "comp-refine")["next-iteration-refine"]["componentRef"]["name"] == "comp-refine"
+
+
+def test_what_opens_the_object_storage_itself_and_nothing_else_is_given_its_credentials(spec):
+    executors = spec.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    given = {name for name, each in executors.items() if "secretAsEnv" in each}
+    assert given == {f"exec-{step}" for step in ("train", "sign-off", "canary-deploy", "canary-finalise")}
 
 
 def test_only_parameters_flow_out_of_the_recursion(spec):
@@ -101,9 +108,20 @@ def test_the_model_is_taken_up_again_where_its_uri_is_an_input(spec):
     assert sources(promote["importer-2"])["uri"] == "evaluation_uri"
     assert sources(promote["importer-3"])["uri"] == "data_uri"
     given = sources(promote["canary-deploy"])
-    left = {"model": "importer", "evaluation": "importer-2", "data": "importer-3"}
+    left = {"model": "importer", "evaluation": "importer-2", "data": "importer-3", "card": "sign-off"}
     assert given == left | {name: name for name in set(given) - set(left)}
-    assert {"existing", "champion", "verdict", "service", "backend", "store", "plan"} <= set(given)
+    assert {"existing", "champion", "verdict", "service", "backend", "store", "plan", "cause"} <= set(given)
+
+
+def test_the_key_of_report_cards_is_a_file_of_a_secret_for_the_step_that_signs_and_no_other(spec):
+    given = sources(tasks(spec, "comp-promote")["sign-off"])
+    assert (given["model"], given["evaluation"], given["champion"]) == ("importer", "importer-2", "champion")
+    assert not any("key" in name for name in spec.pipeline["root"]["inputDefinitions"]["parameters"])
+    platform = spec.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    (secret,) = platform["exec-sign-off"]["secretAsVolume"]
+    assert (secret["secretName"], secret["mountPath"]) == ("adsmu-card-key", str(MOUNTED.parent))
+    assert secret["optional"] is True
+    assert [name for name, each in platform.items() if "secretAsVolume" in each] == ["exec-sign-off"]
 
 
 def test_the_exit_task_runs_last_whatever_became_of_the_update(spec):
@@ -121,7 +139,8 @@ def test_caching_is_off_only_where_a_cached_step_would_do_harm(spec):
         if not task.get("cachingOptions", {}).get("enableCache")
     }
     handler = "exit-handler-1"  # a sub-pipeline; its tasks say for themselves
-    assert uncached == {"finish", "next-iteration-refine", "canary-deploy", "canary-finalise", handler}
+    steps = {"finish", "next-iteration-refine", "sign-off", "canary-deploy", "canary-finalise"}
+    assert uncached == {*steps, handler}
 
 
 def test_accelerators_and_the_node_pool_reach_the_train_task_and_no_other(spec):
@@ -134,7 +153,14 @@ def test_accelerators_and_the_node_pool_reach_the_train_task_and_no_other(spec):
     assert resources["resourceCpuRequest"] == "{{$.inputs.parameters['pipelinechannel--cpu']}}"
     assert resources["resourceMemoryRequest"] == "{{$.inputs.parameters['pipelinechannel--memory']}}"
     assert [name for name, e in executors.items() if "resources" in e.get("container", {})] == ["exec-train"]
-    assert spec.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"] == {
+    platform = spec.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    places = {"nodeSelector", "tolerations"}
+    placed = {
+        name: {key: value for key, value in each.items() if key in places}
+        for name, each in platform.items()
+        if places & set(each)
+    }
+    assert placed == {
         "exec-train": {
             "nodeSelector": {"nodeSelectorJson": {"componentInputParameter": "node_selector"}},
             "tolerations": [{"tolerationJson": {"componentInputParameter": "tolerations"}}],

@@ -234,6 +234,33 @@ def test_an_update_by_any_trigger_serves_the_schedule_too() -> None:
     assert history.decide(NOON + 9 * DAY)["action"] == "do_not_update"
 
 
+def test_a_model_is_updated_once_after_what_it_is_built_on_was() -> None:
+    built = {"triggers": {"base": Trigger("dependency")}, "combine": "base", "needs": ("words", "images")}
+    history = History(strategy(**built))
+    champions = [
+        {"words": None, "images": "sha256:a"},
+        {"words": None, "images": "sha256:a"},
+        {"words": "sha256:b", "images": "sha256:a"},
+        {"words": "sha256:b", "images": "sha256:a"},
+        {"words": "sha256:b", "images": "sha256:c"},
+    ]
+    made = [history.decide(NOON + 2 * n * DAY, champions=each) for n, each in enumerate(champions)]
+    assert [each["action"] == "update" for each in made] == [False, False, True, False, True]
+    assert made[2]["reason"] == "base: built on words, updated since"
+
+
+def test_a_promotion_that_came_within_the_cool_down_is_not_forgotten() -> None:
+    built = {"triggers": {"base": Trigger("dependency")}, "combine": "base", "needs": ("words",)}
+    history = History(strategy(**built, cool_down=3 * DAY))
+    for n, words in enumerate("abc"):
+        history.decide(NOON + n * DAY, champions={"words": words})
+    waited = history.decide(NOON + 5 * DAY, champions={"words": "c"})
+    assert [each["action"] for each in history.entries] == [
+        "do_not_update", "update", "do_not_update", "update",
+    ]  # fmt: skip
+    assert waited["action"] == "update"
+
+
 def test_a_cron_fires_like_an_interval() -> None:
     trigger = Trigger("periodic", cron="0 0 3 * * mon")
     assert latest_due(trigger, NOON) == NOON.replace(hour=3)
@@ -318,6 +345,19 @@ def test_every_decision_is_stored_with_the_digests_of_what_it_rests_on(tmp_path:
     assert decisions(open_store(tmp_path / "store"), read).read() == [first, second]
     assert second["inputs"]["findings"].startswith("sha256:")
     assert (second["strategy"], second["labelled"]) == (read.digest, 7)
+
+
+def test_the_champions_that_a_decision_knows_are_those_of_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "strategy.yaml"
+    path.write_text("name: nlu\nneeds: [words]\ntriggers: {base: {kind: dependency}}\n")
+    plan, store = read_strategy(path), open_store(tmp_path / "store")
+    made = []
+    for day, digest in ((1, "a"), (2, "b"), (3, "b")):
+        if day < 3:
+            store.create(f"champions/words/00000{day}.json", json.dumps({"model": digest}).encode())
+        found = write_findings(tmp_path, plan, day=day)
+        made.append(run(tmp_path, path, found, time=f"2026-11-1{2 * day}T00:00:00Z"))
+    assert [each["action"] for each in made] == ["do_not_update", "update", "do_not_update"]
 
 
 def test_a_person_asks_about_a_window_that_was_decided_already(tmp_path: Path, plan: Path) -> None:

@@ -95,20 +95,23 @@ def test_a_model_brought_from_the_store_is_the_one_asked_for(store, generations,
 
 def test_the_next_training_goes_on_from_the_last_promoted_model(store, generations, tmp_path):
     crowned(store, generations.models[0], generations.models[1])
-    start = next_start(store, "speaker", tmp_path / "base")
-    assert (digest(start.base), start.mode) == (digest(generations.models[1]), "warm")
+    start = next_start(store, "speaker")
+    assert (start.base, start.mode) == (digest(generations.models[1]), "warm")
     trained = [tmp_path / name for name in ("from-store", "at-once")]
-    for base, output in ((start.base, trained[0]), (generations.models[1], trained[1])):
+    for base, output in (
+        (fetch(start.base, store, tmp_path / "base"), trained[0]),
+        (generations.models[1], trained[1]),
+    ):
         third = generations.tables[2][0]
         train_files(generations.existing, third, base, output, mode=start.mode, settings=generations.settings)
     assert digest(trained[0]) == digest(trained[1])
 
 
-def test_every_so_often_a_training_begins_from_scratch(store, generations, tmp_path):
+def test_every_so_often_a_training_begins_from_scratch(store, generations):
     crowned(store, generations.models[2])
-    modes = {every: next_start(store, "speaker", tmp_path / f"base-{every}", every) for every in (0, 2, 3)}
+    modes = {every: next_start(store, "speaker", every) for every in (0, 2, 3)}
     assert {every: start.mode for every, start in modes.items()} == {0: "warm", 2: "full", 3: "warm"}
-    assert digest(modes[2].base) == digest(generations.models[2])  # the parent all the same
+    assert modes[2].base == digest(generations.models[2])  # the parent all the same
 
 
 def test_the_command_begins_as_often_from_scratch_as_the_strategy_says(store, generations, tmp_path):
@@ -124,8 +127,8 @@ def test_the_command_begins_as_often_from_scratch_as_the_strategy_says(store, ge
     assert digest(tmp_path / "1") == digest(generations.models[2])
 
 
-def test_without_a_champion_training_begins_from_scratch(store, tmp_path):
-    assert next_start(store, "speaker", tmp_path / "base").base is None
+def test_without_a_champion_training_begins_from_scratch(store):
+    assert next_start(store, "speaker").base is None
 
 
 def test_the_command_shows_and_rebuilds(store, generations, tmp_path):

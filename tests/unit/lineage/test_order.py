@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adsmu.errors import BadInput
-from adsmu.lineage.order import order, queued_again, read_models
+from adsmu.lineage.order import order, queued_again, read_needs
 
 
 @st.composite
@@ -38,13 +38,15 @@ def test_all_that_is_built_on_an_updated_model_and_nothing_else_is_queued_again(
     assert found == [name for name in order(needs) if name in found]
 
 
-def written(tmp_path, text):
-    (tmp_path / "models.yaml").write_text(text)
-    return tmp_path / "models.yaml"
+def written(tmp_path, *texts):
+    paths = [tmp_path / f"{number}.yaml" for number in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    return paths
 
 
 def test_an_embedding_that_was_retrained_queues_what_is_built_on_it(tmp_path):
-    needs = read_models(written(tmp_path, "models: {intents: {needs: [embedding]}, embedding: }"))
+    needs = read_needs(written(tmp_path, "name: intents\nneeds: [embedding]", "name: embedding"))
     assert order(needs) == ["embedding", "intents"]
     assert queued_again(needs, ["embedding"]) == ["intents"]
     with pytest.raises(BadInput, match="nobody: no such model"):
@@ -52,15 +54,16 @@ def test_an_embedding_that_was_retrained_queues_what_is_built_on_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "rule"),
+    ("texts", "rule"),
     [
-        ("[]", "must hold models"),
-        ("models: {a: {needs: [b]}}", "column a: needs 'b'"),
-        ("models: {a: {needs: [b]}, b: {needs: [a]}}", "need each other"),
-        ("models: {a: {after: [b]}, b: }", "column a: may hold needs"),
-        ("models: {a: {needs: b}, b: }", "column a: may hold needs"),
+        (["name: a\nneeds: [b]"], "a, column needs: needs 'b', and there is no such model"),
+        (["name: a\nneeds: [b]", "name: b\nneeds: [a]"], "need each other"),
+        (["name: a", "name: a"], "'a' stands in another strategy"),
+        (["name: a\nneeds: [a]"], "column needs: must be names of other services"),
+        (["name: a\nneeds: [b]\ntriggers: {x: {kind: needs}}"], "one of"),
+        (["name: a\ntriggers: {x: {kind: dependency}}"], "column needs: must name services"),
     ],
 )
-def test_models_that_cannot_be_ordered_are_refused(tmp_path, text, rule):
+def test_models_that_cannot_be_ordered_are_refused(tmp_path, texts, rule):
     with pytest.raises(BadInput, match=rule):
-        read_models(written(tmp_path, text))
+        read_needs(written(tmp_path, *texts))

@@ -13,8 +13,9 @@ from adsmu.sign_off.admission import card_refusals
 from adsmu.sign_off.card import conditions
 from adsmu.sign_off.evaluation_set import write_evaluation_set
 from adsmu.sign_off.records import last_card, publish, read_signed
-from adsmu.sign_off.run import card_files, pipeline_files, sign_files
+from adsmu.sign_off.run import card_files, sign_files
 from adsmu.sign_off.signature import KEY_FILE, private_key, public_key
+from adsmu.sign_off.step import sign_off_files
 from adsmu.sign_off_command import app
 from adsmu.store import open_store
 
@@ -196,11 +197,11 @@ def test_the_key_is_named_by_the_environment(tmp_path, card, keys, monkeypatch):
 
 def test_the_step_signs_by_policy_where_it_has_a_key(tmp_path, models, evaluation_set, keys, monkeypatch):
     store = open_store(tmp_path / "store")
-    files = models.candidate, models.champion, evaluation_set
-    given = {"store": store.uri, "scorer": SCORER}
-    assert pipeline_files(*files, tmp_path / "a", tmp_path / "a.html", **given) == "unsigned"
+    files = models.candidate, models.champion
+    given = {"evaluation_set": evaluation_set, "store": store.uri, "scorer": SCORER}
+    assert sign_off_files(*files, tmp_path / "a", tmp_path / "a.html", **given) == "unsigned"
     monkeypatch.setenv(KEY_FILE, str(keys.ours.private))
-    assert pipeline_files(*files, tmp_path / "b", tmp_path / "b.html", **given) == "approve"
+    assert sign_off_files(*files, tmp_path / "b", tmp_path / "b.html", **given) == "approve"
     found = last_card(store, digest(models.candidate))
     assert card_refusals(found, public_key(keys.ours.public), {"model": digest(models.candidate)}) == []
 

@@ -1,0 +1,157 @@
+"""What the step sign-off does: chooses what both models answer, makes the card, and signs it by policy."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from adsmu.data.schema import read_utterances
+from adsmu.errors import BadInput
+from adsmu.files import written_whole
+from adsmu.lineage.repeat import repeat_files
+from adsmu.sign_off.evaluation_set import write_evaluation_set
+from adsmu.sign_off.run import PAGE, SCORER, TRAINER, card_files, sign_files
+from adsmu.sign_off.signature import key_file
+from adsmu.store import download, open_store
+from adsmu.strategy import Strategy, read_strategy
+
+
+def sign_off_files(
+    model: str | Path,
+    champion: str | Path,
+    output: str | Path,
+    report: str | Path,
+    *,
+    evaluation_set: str | Path | None = None,
+    data: str | Path | None = None,
+    existing: str | Path | None = None,
+    evaluation: str | Path | None = None,
+    strategy: str = "",
+    store: str = "",
+    margin: float = 0.02,
+    scorer: str = SCORER,
+    trainer: str = TRAINER,
+) -> str:
+    """Makes the card and, where it may and has a key, signs it by policy.
+
+    Args:
+        model: The candidate's folder.
+        champion: The folder of the model in production.
+        output: The folder of the card to make.
+        report: Where its page is written as well.
+        evaluation_set: The folder of an evaluation set; None: the held-out rows of `data` and `existing`,
+            and with them the version that the strategy names, out of the store.
+        data: The utterances that the candidate learnt, with held-out rows.
+        existing: Those of before: likewise.
+        evaluation: `evaluation.json` of this candidate, or None.
+        strategy: The text of a `strategy.yaml`; empty: there is none.
+        store: Where the signed card is published, and evaluation sets stand; empty: nowhere.
+        margin: See `Limits`.
+        scorer: Import path of what knows how to ask such models.
+        trainer: Import path of the models' trainer.
+
+    Returns:
+        approve, refuse or unsigned.
+
+    Raises:
+        BadInput: An input breaks a rule; nothing is written.
+        StoreUnavailable: The storage does not answer.
+    """
+    with _written(strategy) as (folder, plan_file):
+        plan = read_strategy(plan_file) if plan_file else None
+        if evaluation_set is None:
+            if data is None or existing is None:
+                raise BadInput("is missing, and so are the tables to make one of", file="evaluation_set")
+            evaluation_set = folder / "set"
+            before = _named_version(plan, store, folder / "before") if plan else None
+            write_evaluation_set(held_out(data, existing), None, evaluation_set, before)
+        repeated = None
+        if plan and plan.promotion.repeats:
+            if data is None or existing is None:
+                raise BadInput("are needed to train again with other seeds", file="data, existing")
+            repeated = folder / "repeated.json"
+            repeat_files(
+                model,
+                existing,
+                data,
+                champion,
+                data,
+                repeated,
+                seeds=plan.promotion.repeats,
+                limit=plan.promotion.spread,
+                trainer=trainer,
+                scratch=folder,
+            )
+        card = card_files(
+            model,
+            champion,
+            evaluation_set,
+            output,
+            strategy=plan_file,
+            evaluation=evaluation,
+            retraining=repeated,
+            margin=margin,
+            scorer=scorer,
+            trainer=trainer,
+        )
+    decision = "unsigned"
+    if card["sign_off"] != "person" and key_file():
+        decision = str(sign_files(output, store=store)["decision"])
+    with written_whole(report) as temporary:
+        shutil.copyfile(Path(output) / PAGE, temporary)
+    return decision
+
+
+def held_out(data: str | Path, existing: str | Path) -> pa.Table:
+    """The rows of split test of both tables, each under an id of its own.
+
+    Args:
+        data: Utterance table of the new use case.
+        existing: Of the existing ones; an id that stands in `data` too is told apart from it.
+
+    Raises:
+        BadInput: A table is none.
+    """
+    new, old = (
+        table.filter(pc.equal(table["split"], "test")) for table in map(read_utterances, (data, existing))
+    )
+    twice = pc.is_in(old["id"], new["id"].combine_chunks())
+    ids = pc.if_else(twice, pc.binary_join_element_wise("existing", old["id"], " "), old["id"])
+    return pa.concat_tables([new, old.set_column(old.column_names.index("id"), "id", ids)])
+
+
+def version_place(strategy: Strategy) -> str:
+    """Where the evaluation set that a strategy names stands in a store.
+
+    Raises:
+        BadInput: It names none.
+    """
+    if not strategy.evaluation_set.version:
+        raise BadInput("names no version", file="strategy", column="evaluation_set")
+    return f"evaluation-sets/{strategy.name}/{strategy.evaluation_set.version}"
+
+
+def _named_version(strategy: Strategy, store: str, folder: Path) -> Path | None:
+    """The evaluation set that the strategy names, out of the store; None: it names none."""
+    if not strategy.evaluation_set.version:
+        return None
+    if not store:
+        rule = "names a version, and no store is given in which it could stand"
+        raise BadInput(rule, file="strategy", column="evaluation_set")
+    return download(open_store(store), version_place(strategy), folder)
+
+
+@contextlib.contextmanager
+def _written(strategy: str) -> Iterator[tuple[Path, Path | None]]:
+    """A folder that is gone afterwards, and in it the strategy as a file, if there is one."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if not strategy:
+            yield folder, None
+            return
+        (folder / "strategy.yaml").write_text(strategy, encoding="utf-8")
+        yield folder, folder / "strategy.yaml"
