@@ -158,16 +158,15 @@ class Case:
     def groups(self) -> list[Group]:
         """The cohorts of the strategy that have rows on both sides, at most the `GROUPS` largest."""
         found = []
-        for name, cohort in self.strategy.cohorts.items():
+        for cohort in self.strategy.cohorts.values():
             for table in (self.reference, self.window):
                 if cohort.column not in table.column_names:
                     raise BadInput("the column of a cohort is missing", file="window", column=cohort.column)
-            declared = cohorts({name: cohort}, self.reference, len(self.reference))
-            for part, conditions in declared.items():
-                sides = (select(table, conditions) for table in (self.reference, self.window))
-                group = Group(part, cohort.column, *sides, conditions)
-                if group.reference.any() and group.window.any() and not group.window.all():
-                    found.append(group)
+        for part, conditions in cohorts(self.strategy.cohorts, self.reference, len(self.reference)).items():
+            sides = (select(table, conditions) for table in (self.reference, self.window))
+            group = Group(part, conditions[0]["column"], *sides, conditions)
+            if group.reference.any() and group.window.any() and not group.window.all():
+                found.append(group)
         return sorted(found, key=lambda group: -int(group.window.sum()))[:GROUPS]
 
     @property

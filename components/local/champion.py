@@ -64,7 +64,7 @@ def into_service(
     profile_files(
         measured.validation,
         measured.profile,
-        projections=strategy.columns.projections,
+        projections=strategy.columns.projected,
         strategy=strategy.digest,
         seed=seed,
     )

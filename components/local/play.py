@@ -128,7 +128,7 @@ class Play:
             place / "window.parquet",
             place / PROFILE,
             like=self.champion.profile,
-            projections=self.plan.columns.projections,
+            projections=self.plan.columns.projected,
             strategy=self.plan.digest,
         )
         return monitor_files(

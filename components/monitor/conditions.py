@@ -57,18 +57,20 @@ def cohorts(
 
     Args:
         declared: Cohorts by name. One without values and bounds stands for a cohort of each value, named
-            `column=value`.
+            `column=value`; within another it is named `column=value within NAME`.
         table: Observations: the values are taken from here.
         most: The most values that a column may be told apart by.
 
     Returns:
-        Conditions by name.
+        Conditions by name; the first one is of the cohort's own column.
 
     Raises:
         BadInput: A column is missing, or has more values than that.
 
-    >>> list(cohorts({"language": Cohort("language")}, pa.table({"language": ["de", "en", None]})))
-    ['language=de', 'language=en']
+    >>> language, evening = Cohort("language", within="evening"), Cohort("hour", low=18)
+    >>> rows = pa.table({"language": ["de", "en", None], "hour": [7, 19, 20]})
+    >>> list(cohorts({"language": language, "evening": evening}, rows))
+    ['language=en within evening', 'evening']
     """
     found: dict[str, tuple[Condition, ...]] = {}
     for name, cohort in declared.items():
@@ -76,19 +78,26 @@ def cohorts(
             raise BadInput(
                 f"cohort {name} needs the column, and the observations lack it", column=cohort.column
             )
-        if cohort.values:
-            found[name] = ({"column": cohort.column, "is": "in", "values": list(cohort.values)},)
-        elif cohort.low is not None or cohort.high is not None:
-            found[name] = ({"column": cohort.column, "is": "within", "low": cohort.low, "high": cohort.high},)
-        else:
-            values = [each for each in pc.unique(table[cohort.column]).to_pylist() if each is not None]
-            if len(values) > most:
-                rule = f"has {len(values):,} values: a cohort of each is too many; name values or bounds"
-                raise BadInput(rule, column=cohort.column)
-            for value in sorted(values, key=str):
-                condition = {"column": cohort.column, "is": "in", "values": [value]}
-                found[f"{cohort.column}={value}"] = (condition,)
+        outer = _whole(declared[cohort.within]) if cohort.within else ()
+        if not cohort.each_value:
+            found[name] = (*_whole(cohort), *outer)
+            continue
+        inside = table.filter(pa.array(select(table, outer)))
+        values = [each for each in pc.unique(inside[cohort.column]).to_pylist() if each is not None]
+        if len(values) > most:
+            rule = f"has {len(values):,} values: a cohort of each is too many; name values or bounds"
+            raise BadInput(rule, column=cohort.column)
+        for value in sorted(values, key=str):
+            part = f"{cohort.column}={value}" + (f" within {cohort.within}" if outer else "")
+            found[part] = ({"column": cohort.column, "is": "in", "values": [value]}, *outer)
     return found
+
+
+def _whole(cohort: Cohort) -> tuple[Condition, ...]:
+    """The condition of a cohort with values or bounds, without what it lies within."""
+    if cohort.values:
+        return ({"column": cohort.column, "is": "in", "values": list(cohort.values)},)
+    return ({"column": cohort.column, "is": "within", "low": cohort.low, "high": cohort.high},)
 
 
 def _one(table: pa.Table, condition: Condition) -> np.ndarray:

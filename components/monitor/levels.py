@@ -30,6 +30,9 @@ from adsmu.strategy import Signal, Strategy
 ANSWERS = ("prediction", "score")
 """Reserved columns that are watched like features."""
 
+OF_TEXTS = ("schema", "missing")
+"""What a reference tells of texts: no two are the same, so a new one is no new category."""
+
 
 @dataclass(frozen=True)
 class Given:
@@ -119,11 +122,15 @@ def _quality(rows: pa.Table, given: Given, strategy: Strategy, compared: Sequenc
     signals = _signals(strategy, "quality")
     reference = compared[0].profile if compared else given.validation_profile
     # What the model answers is not what it learns from: less sure of a new class, it breaks no rule.
-    apart = (*strategy.columns.projections, *ANSWERS)
+    apart = (*strategy.columns.projected, *ANSWERS)
     watched = [name for name in _watched(strategy, reference) if name not in apart]
     found = []
     if len(rows):
-        kept = rules(reference, strategy.columns.contract, watched)
+        texts = [name for name in strategy.columns.text if name not in strategy.columns.ignore]
+        kept = rules(reference, strategy.columns.contract, [*watched, *texts])
+        kept = [
+            each for each in kept if each.declared or each.column not in texts or each.measure in OF_TEXTS
+        ]
         found = check_contract(rows, kept, signals, strategy.confidence)
     latest = [each.profile for each in given.history if each.healthy][-1:]
     profiles = [*([reference] if reference else []), *latest]
@@ -166,7 +173,7 @@ def _drift(given: Given, strategy: Strategy, compared: Sequence[Compared]) -> li
             figures = with_kinds(figures, series, each.profile, each.name, asked, signals)
         # A projection stands in profiles only: its rows are looked up by time.
         found += [
-            replace(each, conditions=()) if each.column in strategy.columns.projections else each
+            replace(each, conditions=()) if each.column in strategy.columns.projected else each
             for each in figures
         ]
     return found
@@ -222,7 +229,7 @@ def _watched(strategy: Strategy, reference: Profile | None) -> list[str]:
     """The columns that are looked at: the declared, or those of the reference; the model's answers always."""
     declared = strategy.columns
     known = [name for name in reference.columns if name not in RESERVED] if reference else []
-    names = [*(declared.features or known), *declared.projections, *ANSWERS]
+    names = [*(declared.features or known), *declared.projected, *ANSWERS]
     return [name for name in dict.fromkeys(names) if name not in (*declared.ignore, *declared.text)]
 
 

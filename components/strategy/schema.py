@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from adsmu.errors import BadInput
 from adsmu.strategy.canonical import canonical, keep
 from adsmu.strategy.rule import Rule
 from adsmu.strategy.updates import Costs, Dataset, EvaluationSet, Promotion, Trigger
@@ -69,10 +70,9 @@ class Strategy:
         keep(self, "needs", named, "names of other services")
         for name, cohort in self.cohorts.items():
             outer = self.cohorts.get(cohort.within, cohort)
-            good = not cohort.within or not (outer.each_value or outer.within)
-            keep(
-                self, f"cohorts.{name}.within", good, "a cohort that has values or bounds, and is within none"
-            )
+            if cohort.within and (outer.each_value or outer.within):
+                rule = "must name a cohort that has values or bounds, and that is within no other"
+                raise BadInput(f"{rule}, not {cohort.within!r}", column=f"cohorts.{name}.within")
         keep(self, "window", bool(self.window), "above 0")
         keep(self, "calibrate_every", self.calibrate_every >= 0, "0 or more")
         keep(self, "confidence", 0.5 <= self.confidence < 1, "from 0.5 to below 1")

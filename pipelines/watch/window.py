@@ -13,7 +13,7 @@ from adsmu.monitor.history import FINDINGS, PROFILE
 from adsmu.profile.log import KIND, events_as_observations, read_log
 from adsmu.profile.observations import write_observations
 from adsmu.store import AlreadyThere, Store, download, open_store
-from adsmu.strategy import Strategy, canonical, read_strategy
+from adsmu.strategy import Strategy, read_strategy
 from adsmu.strategy.times import moment
 
 MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
@@ -73,8 +73,7 @@ def open_window(
     except ValueError as error:
         raise BadInput(str(error), file="until") from error
     read = read_log if at.names(f"{KIND}/{service}") else events_as_observations
-    rows = read(at, service)
-    rows = rows.filter(pc.less(rows["time"], of.end))
+    rows = read(at, service, end=of.end)
     here = rows.filter(pc.greater_equal(rows["time"], of.begin))
     if not len(here):
         rule = f"no rows from {of.begin.isoformat()} to {of.end.isoformat()}"
@@ -90,7 +89,7 @@ def open_window(
         "end": of.end.isoformat(),
         "labelled": len(rows) - rows["label"].null_count,
         "digest": plan.digest,
-        "projections": canonical(plan)["columns"]["projections"],
+        "projections": plan.columns.projected,
     }
 
 

@@ -87,7 +87,7 @@ def look(
 ) -> Earlier:
     """What is found in a window of a table."""
     like = given.get("validation_profile") or (history[-1].profile if history else None)
-    projections = strategy.columns.projections
+    projections = strategy.columns.projected
     made = profile(of(table, window), like=like, projections=projections, strategy=strategy.digest)
     seen = Given(rows=table, profile=made, history=history, **given)
     return Earlier(window, made, monitor(seen, strategy, window))

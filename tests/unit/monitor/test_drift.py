@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from monitored import MONTHS, default_signals, ids, look, month, plan, replay
+from monitored import MONTHS, default_signals, ids, look, month, plan, replay, with_column
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import SGDClassifier
 
@@ -18,6 +18,7 @@ from adsmu.errors import BadInput
 from adsmu.monitor.drifts import debug_figure
 from adsmu.monitor.findings import Window, drill_down
 from adsmu.monitor.history import Earlier
+from adsmu.profile.drift import drift
 from adsmu.profile.observations import observations
 from adsmu.profile.profiles import profile
 from adsmu.strategy import Columns, Reference, Signal, read_strategy
@@ -130,6 +131,69 @@ def test_a_projection_is_watched_like_a_column() -> None:
         "alerts"
     ]
     assert len(drill_down(table, last.findings["findings"][0])) == 300
+
+
+def test_a_text_is_watched_by_its_length_unless_it_is_ignored() -> None:
+    table, windows = weeks(
+        [{"query": ["word " * (1 + row % length) for row in range(300)]} for length in (6, 18)]
+    )
+    columns = Columns("classification", text=("query",))
+    last = list(replay(table, plan(columns=columns), windows))[-1]
+    assert {each["column"] for each in last.findings["findings"]} == {"query.words"}
+    columns = Columns("classification", text=("query",), ignore=("query",))
+    last = list(replay(table, plan(columns=columns), windows))[-1]
+    assert not any(each["column"] for each in last.findings["figures"])
+
+
+def test_a_text_that_is_absent_or_missing_is_a_broken_contract_and_a_new_one_is_not() -> None:
+    queries = [[f"word {row % 20} {number}" for row in range(300)] for number in range(2)]
+    table, windows = weeks([{"query": queries[0]}, {"query": queries[1]}])
+    strategy = plan(columns=Columns("classification", text=("query",)))
+    first = look(table, strategy, windows[0])
+    assert not ids(look(table, strategy, windows[1], [first]), "quality")
+    found = look(table.drop_columns("query"), strategy, windows[1], [first])
+    assert ids(found, "quality") == ["quality:schema:query"]
+    table = with_column(table, "query", table["query"].to_pylist(), np.arange(600) % 5 == 0)
+    assert ids(look(table, strategy, windows[1], [first]), "quality") == ["quality:missing:query"]
+
+
+def test_new_intents_show_in_answers_confidence_labels_and_embedding_and_not_in_the_schema(
+    clinc150: Path,
+) -> None:
+    """A real classifier knows half of 30 intents; then all of them come."""
+    content = json.loads(gzip.decompress(clinc150.read_bytes()))
+    intents = sorted({label for _, label in content["train"]})[::5]
+    pairs = [pair for part in ("train", "val", "test") for pair in content[part] if pair[1] in intents]
+    text, intent = (np.array(each, dtype=object) for each in zip(*pairs, strict=True))
+    words = HashingVectorizer(n_features=2**12, alternate_sign=False).transform(text)
+    vector = words @ np.random.default_rng(0).normal(size=(2**12, 32)).astype(np.float32)
+    order = np.random.default_rng(12).permutation(len(text))
+    known = np.isin(intent[order], intents[::2])
+    taught, *early = np.array_split(order[known], 4)
+    model = SGDClassifier(loss="log_loss", random_state=0).fit(words[taught], intent[taught])
+    rows = [*early[:2], np.concatenate([early[2], order[~known][: len(early[2])]])]
+    columns = [
+        {
+            "prediction": model.predict(words[chosen]).astype(object),
+            "score": model.predict_proba(words[chosen]).max(axis=1),
+            "label": intent[chosen],
+            "vector": vector[chosen],
+        }
+        for chosen in rows
+    ]
+    table, windows = weeks(columns)
+    reference = Reference("fixed", begin=START, end=START + WEEK)
+    of = Columns("classification", features=("vector",), embedding=("vector",))
+    _, same, new = replay(table, plan(reference, "classification", columns=of), windows)
+    assert not ids(same, "drift", "quality")
+    assert {each["column"] for each in new.findings["findings"] if each["level"] == "drift"} == {
+        "prediction",
+        "score",
+        "vector",
+    }
+    assert not ids(new, "quality")
+    labels = next(each for each in drift(same.profile, new.profile) if each.signal == "label")
+    assert labels.exceeds("psi", 0.25)
 
 
 def test_the_same_month_of_last_year_differs_less_than_the_month_before(rented: pa.Table) -> None:

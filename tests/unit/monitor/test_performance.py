@@ -74,6 +74,25 @@ def test_one_corrupted_intent_of_snips_alerts_by_name_though_nearly_all_is_right
     assert rows == table.filter(pa.array(wrong))["id"].to_pylist()
 
 
+def test_where_two_cohorts_cross_an_alert_names_the_crossing_and_neither_of_the_two() -> None:
+    language = np.resize(np.array(["de", "en"], dtype=object), 4_000)
+    hour = np.repeat(np.arange(20), 200)
+    right = ~((language == "de") & (hour >= 18) & (np.arange(4_000) % 3 > 0))
+    table = answers(np.resize(["a", "b"], 4_000), right, language=language, hour=hour)
+    declared = {
+        "language": Cohort("language"),
+        "evening": Cohort("hour", low=18),
+        "both": Cohort("language", within="evening"),
+        "german evening": Cohort("hour", low=18, within="german"),
+        "german": Cohort("language", ("de",)),
+    }
+    signals = {"accuracy": Signal("accuracy", 0.6)}
+    found = look(table, plan(task="classification", cohorts=declared, signals=signals), FIRST).findings
+    assert {each["cohort"] for each in found["findings"]} == {"german evening", "language=de within evening"}
+    behind = drill_down(table, found["findings"][0])
+    assert behind == [f"row {row}" for row in np.flatnonzero(~right)]
+
+
 def test_all_intents_healthy_alert_nobody(intents: np.ndarray) -> None:
     """False alerts of all cohorts together are as rare as the level says."""
     alerts = 0

@@ -138,6 +138,12 @@ def test_drift_calls_nobody_unless_it_is_asked_to(tmp_path: Path) -> None:
         ("name: x\nwindow: 99999999w", "window", "at most 5200w"),
         ("name: x\ncalibrate_every: -1", "calibrate_every", "0 or more"),
         ("name: x\ncolumns: {projections: {length: len}}", "columns.projections.length", "package.module:"),
+        ("name: x\ncohorts: {a: {column: b, within: c}}", "cohorts.a.within", "values or bounds"),
+        (
+            "name: x\ncohorts: {a: {column: b, within: c}, c: {column: d}}",
+            "cohorts.a.within",
+            "values or bounds, and that is within no other, not 'c'",
+        ),
         ("name: x\ncosts: {retraining: -1}", "costs.retraining", "0 or more"),
     ],
 )
