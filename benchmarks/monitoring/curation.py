@@ -38,7 +38,7 @@ def measure() -> dict[str, Any]:
     for seed in range(SEEDS):
         random = np.random.default_rng(seed)
         intents = random.choice(np.unique(labels), INTENTS, replace=False)
-        own, test = _production(labels, intents, random), np.isin(held_labels, intents)
+        own, test = production(labels, intents, random), np.isin(held_labels, intents)
         begin = random.permutation(len(own))
         data = train[own], labels[own], held[test], held_labels[test]
         for name, found in curves.items():
@@ -68,7 +68,7 @@ def corpus() -> tuple[list[str], np.ndarray, list[str], np.ndarray]:
     return tuple(parts)  # type: ignore[return-value]
 
 
-def _production(labels: np.ndarray, intents: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def production(labels: np.ndarray, intents: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Rows as production sees them: few intents are frequent, most are not."""
     kept = []
     for rank, intent in enumerate(intents):
