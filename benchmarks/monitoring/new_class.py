@@ -53,7 +53,7 @@ def held_out(name: int) -> dict[str, Any]:
 
     Returns:
         AUROC of each score, that of the ratio with an interval over resampled rows, and at smaller shares of
-        the new class; precision and recall of the cluster.
+        the new class; the false positives of the ratio; precision and recall of the cluster.
     """
     train, labels, window, truth = images()
     reference, known = train[labels != name], labels[labels != name]
@@ -71,6 +71,7 @@ def held_out(name: int) -> dict[str, Any]:
         "ratio": round(float(roc_auc_score(new, ratio)), 4),
         "low": round(float(low), 4),
         "high": round(float(high), 4),
+        "fpr95": false_positive_rate(new, ratio),
         "one_minus_max": round(
             float(roc_auc_score(new, 1 - model.predict_proba(window / 255).max(axis=1))), 4
         ),
@@ -82,6 +83,11 @@ def held_out(name: int) -> dict[str, Any]:
         },
         **{f"ratio_at_{share}": rarer(reference, window, new, share) for share in SHARES},
     }
+
+
+def false_positive_rate(new: np.ndarray, score: np.ndarray) -> float:
+    """The share of the other rows above the score that 95 % of the new ones reach (FPR95)."""
+    return round(float((score[~new] >= np.quantile(score[new], 0.05)).mean()), 4)
 
 
 def rarer(reference: np.ndarray, window: np.ndarray, new: np.ndarray, share: float) -> float:
@@ -99,7 +105,7 @@ def summary(classes: list[dict[str, Any]]) -> dict[str, Any]:
     """Means over classes; the interval is Student's, over the classes."""
     ratios = np.array([each["ratio"] for each in classes])
     half = stats.t.ppf(0.975, len(ratios) - 1) * ratios.std(ddof=1) / np.sqrt(len(ratios))
-    names = ("one_minus_max", "pixel_neighbour", *(f"ratio_at_{share}" for share in SHARES))
+    names = ("fpr95", "one_minus_max", "pixel_neighbour", *(f"ratio_at_{share}" for share in SHARES))
     return {
         "mean": round(float(ratios.mean()), 4),
         "low": round(float(ratios.mean() - half), 4),
