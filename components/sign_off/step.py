@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from adsmu.data.schema import read_utterances
+from adsmu.data.schema import SCHEMA, read_utterances
 from adsmu.errors import BadInput
 from adsmu.files import written_whole
 from adsmu.lineage.repeat import repeat_files
@@ -121,7 +121,7 @@ def held_out(data: str | Path, existing: str | Path) -> pa.Table:
     )
     twice = pc.is_in(old["id"], new["id"].combine_chunks())
     ids = pc.if_else(twice, pc.binary_join_element_wise("existing", old["id"], " "), old["id"])
-    return pa.concat_tables([new, old.set_column(old.column_names.index("id"), "id", ids)])
+    return pa.concat_tables([new, old.set_column(SCHEMA.get_field_index("id"), SCHEMA.field("id"), ids)])
 
 
 def version_place(strategy: Strategy) -> str:
