@@ -101,6 +101,7 @@ def analyze_files(
     analysis: str | Path,
     findings: str | Path | None = None,
     labels: str | Path | Ask | None = None,
+    unfit: str = "",
     seed: int = 0,
 ) -> dict[str, Any]:
     """Analyzes a window and writes what was found.
@@ -115,6 +116,8 @@ def analyze_files(
         analysis: The `analysis.json` to write.
         findings: A `findings.json`, or None.
         labels: Labels by id, Parquet with `id`, `label` and `label_time`; who gives them when asked; or None.
+        unfit: Why the window cannot be analyzed: it has no rows, or lacks what `specification` demands; then
+            nothing is tested, and its data are to be mended. Empty: it can.
         seed: Of the samples.
 
     Returns:
@@ -127,7 +130,7 @@ def analyze_files(
     said = read_json(findings) if findings else None
     if said is not None and (not isinstance(said, dict) or not isinstance(said.get("findings"), list)):
         raise BadInput("must hold a list of findings", file=findings, column="findings")
-    result = analyze(
+    result = _unfit(unfit) or analyze(
         read_observations(reference),
         read_observations(window),
         declared,
@@ -144,6 +147,25 @@ def analyze_files(
     }
     write_json(result, analysis)
     return result
+
+
+def _unfit(why: str) -> dict[str, Any]:
+    """What is said of a window that cannot be analyzed; nothing of one that can."""
+    if not why:
+        return {}
+    return {
+        "tests": [],
+        "diagnosis": "quality",
+        "confidence": 1.0,
+        "belief": {name: float(name == "quality") for name in DIAGNOSES},
+        "where": {"rule": why},
+        "recommendation": {"action": "mend_data", "reason": why, "dataset": None},
+        "rows": [],
+        "labels_asked": 0,
+        "labels_wanted": [],
+        "stopped_after": 0,
+        "tests_available": 0,
+    }
 
 
 def _given(labels: str | Path | None) -> Ask:

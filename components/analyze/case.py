@@ -163,8 +163,8 @@ class Case:
                 if cohort.column not in table.column_names:
                     raise BadInput("the column of a cohort is missing", file="window", column=cohort.column)
         for part, conditions in cohorts(self.strategy.cohorts, self.reference, len(self.reference)).items():
-            sides = (select(table, conditions) for table in (self.reference, self.window))
-            group = Group(part, conditions[0]["column"], *sides, conditions)
+            here, there = (select(table, conditions) for table in (self.reference, self.window))
+            group = Group(part, conditions[0]["column"], here, there, conditions)
             if group.reference.any() and group.window.any() and not group.window.all():
                 found.append(group)
         return sorted(found, key=lambda group: -int(group.window.sum()))[:GROUPS]

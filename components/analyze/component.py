@@ -17,6 +17,7 @@ def analyze(
     metrics: Output[Metrics],
     findings: Input[Artifact] = None,
     labels: Input[Dataset] = None,
+    unfit: str = "",
     seed: int = 0,
 ) -> NamedTuple("Outputs", diagnosis=str, action=str):
     """Says what is wrong with a model in production, and what data would mend it.
@@ -29,6 +30,7 @@ def analyze(
         metrics: Confidence, tests run, and labels asked for.
         findings: The findings that opened the analysis; none: nothing is known beforehand.
         labels: Labels by id, of rows that an analysis before this one wanted; none: nobody gave any.
+        unfit: Why the window cannot be analyzed: then its data are to be mended; empty: it can.
         seed: Of the samples.
 
     Returns:
@@ -47,6 +49,7 @@ def analyze(
         analysis=analysis.path,
         findings=findings.path if findings else None,
         labels=labels.path if labels else None,
+        unfit=unfit,
         seed=seed,
     )
     figures = {

@@ -9,11 +9,9 @@ import pyarrow.compute as pc
 
 from adsmu.analyze.quality import kind
 from adsmu.errors import BadInput
-from adsmu.files import read_json, write_json
 from adsmu.profile.observations import features, observations, write_observations
 from adsmu.strategy import Strategy
 
-ROLES = ("answer", "feature", "cohort")
 KINDS = ("numbers", "text", "lists of words", "vectors")
 
 
@@ -89,31 +87,3 @@ def write_window(table: pa.Table, path: str | Path, needs: Mapping[str, Any]) ->
         BadInput: They break the specification; nothing is written.
     """
     write_observations(check_window(table, needs, path), path)
-
-
-def write_specification(needs: Mapping[str, Any], path: str | Path) -> None:
-    """Writes a specification as JSON."""
-    write_json(needs, path)
-
-
-def read_specification(path: str | Path) -> dict[str, Any]:
-    """Reads a specification.
-
-    Args:
-        path: A JSON file.
-
-    Returns:
-        The specification.
-
-    Raises:
-        BadInput: It is not one.
-    """
-    needs = read_json(path)
-    if not isinstance(needs, dict) or needs.get("format") != 1 or not isinstance(needs.get("columns"), dict):
-        raise BadInput("must be a specification of format 1", file=path)
-    for name, need in needs["columns"].items():
-        if not isinstance(need, dict) or need.get("kind") not in KINDS or need.get("role") not in ROLES:
-            rule = f"needs a kind of {', '.join(KINDS)} and a role of {', '.join(ROLES)}"
-            raise BadInput(rule, file=path, column=f"columns.{name}")
-    result: dict[str, Any] = needs
-    return result

@@ -91,14 +91,14 @@ def read_log(
     """
 
     def rows() -> Iterator[dict[str, Any]]:
-        for name, number, row in _lines(store, f"{KIND}/{service}"):
+        for name, number, row in read_lines(store, f"{KIND}/{service}"):
             told = {"id": _id(row, "id", name, number), "time": _time(row.get("time"), name, number)}
             if row.get("label_time") is not None:
                 told["label_time"] = _time(row["label_time"], name, number)
             yield {**row, **told}
 
     def labels() -> Iterator[dict[str, Any]]:
-        for name, number, row in _lines(store, f"{LABELS}/{service}"):
+        for name, number, row in read_lines(store, f"{LABELS}/{service}"):
             if row.get("label") is None:
                 raise BadInput("a value is missing", file=name, row=number, column="label")
             time = _time(row.get("label_time"), name, number)
@@ -128,13 +128,13 @@ def events_as_observations(
     """
 
     def rows() -> Iterator[dict[str, Any]]:
-        for name, number, event in _lines(store, f"events/{service}"):
+        for name, number, event in read_lines(store, f"events/{service}"):
             row = {each: event.get(each) for each in EVENTS.names}
             row |= {"time": _time(event.get("time"), name, number), "prediction": event.get("intent")}
             yield row | {"id": _id(event, "request_id", name, number), "label": None, "label_time": None}
 
     def labels() -> Iterator[dict[str, Any]]:
-        for name, number, label in _lines(store, f"{LABELS}/{service}"):
+        for name, number, label in read_lines(store, f"{LABELS}/{service}"):
             time = _time(label.get("time"), name, number)
             key = _id(label, "request_id", name, number)
             yield {"id": key, "label": _intent(label, name, number), "label_time": time}
@@ -204,7 +204,17 @@ def _once(table: pa.Table, time: str, which: Literal["first", "last"]) -> pa.Tab
     return table.filter(pa.array(~again)) if again.any() else table
 
 
-def _lines(store: Store, prefix: str) -> Iterator[tuple[str, int, dict[str, Any]]]:
+def read_lines(store: Store, prefix: str) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """The lines that writers left below a name, each with its segment and its number there.
+
+    Args:
+        store: Where the log is.
+        prefix: `KIND/SERVICE`.
+
+    Raises:
+        BadInput: A line is no JSON object.
+        StoreUnavailable: The storage does not answer.
+    """
     for folder in store.folders(prefix):
         for name in store.names(folder):
             for number, line in enumerate((store.read(name) or b"").splitlines(), 1):

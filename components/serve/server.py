@@ -1,12 +1,14 @@
 """The predictor process: a release behind KServe's inference protocols."""
 
 import logging
+import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 from adsmu.errors import BadInput
 from adsmu.serve.events import WriteAhead
+from adsmu.serve.readings import Readings
 from adsmu.store import open_store
 
 TRAINER = "adsmu.train.two_stage:TwoStageTrainer"
@@ -61,6 +63,7 @@ def serve(
 
     loaded = load_release(release, digest, trainer)
     ahead = WriteAhead(log, open_store(events), service, flush)
+    used = Readings(ahead, f"{socket.gethostname()} {variant}")
     try:
         recorder = Recorder(variant, digest, ahead, Metrics(ahead), slow)
         model_server.args.grpc_max_receive_message_length = MOST_BODY
@@ -76,6 +79,7 @@ def serve(
         _quiet()
         server.start([StratumModel(service, loaded, recorder)])
     finally:
+        used.close()
         ahead.close()
 
 

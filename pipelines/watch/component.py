@@ -11,23 +11,27 @@ from adsmu.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def open_window(
     strategy: Input[Artifact],
+    validation: Input[Dataset],
     service: str,
     store: str,
     until: str,
     observations: Output[Dataset],
     window: Output[Dataset],
+    readings: Output[Dataset],
     history: Output[Artifact],
     previous: Output[Dataset],
-) -> NamedTuple("Outputs", begin=str, end=str, labelled=int, digest=str, projections=dict):
+) -> NamedTuple("Outputs", begin=str, end=str, labelled=int, digest=str, projections=dict, unfit=str):
     """Takes the newest window that is over out of the store, and what earlier runs left there.
 
     Args:
         strategy: strategy.yaml.
+        validation: Labelled observations, with the answers of the model in production.
         service: The service whose log is read.
         store: URI of the object storage.
         until: The time up to which windows are over, ISO 8601; empty: now.
         observations: All rows before the window's end.
         window: The window's rows.
+        readings: What the system used in the window, and how requests fared.
         history: The folder of earlier windows.
         previous: The folder of the last dataset; empty: there was none.
 
@@ -37,12 +41,13 @@ def open_window(
         labelled: How many rows have a label.
         digest: Of the strategy.
         projections: Of the strategy.
+        unfit: Why the window cannot be analyzed; empty: it can.
     """
     from collections import namedtuple
 
     from adsmu.pipelines.watch import window as opened
 
-    names = ["begin", "end", "labelled", "digest", "projections"]
+    names = ["begin", "end", "labelled", "digest", "projections", "unfit"]
     found = opened.open_window(
         store,
         service,
@@ -50,8 +55,10 @@ def open_window(
         until,
         observations.path,
         window.path,
+        readings.path,
         history.path,
         previous.path,
+        validation.path,
     )
     return namedtuple("Outputs", names)(*(found[name] for name in names))
 

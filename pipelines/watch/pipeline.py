@@ -75,7 +75,8 @@ def watch(
         validation: URI of labelled observations, Parquet, with the answers of the model in production.
         service: The service whose log in the store is watched.
         store: URI of the object storage of logs, decisions and datasets.
-        update: Parameters of the update pipeline but user and cause, which the decision gives.
+        update: Parameters of the update pipeline but user, strategy and cause, which the decision gives. Once
+            the service has a promoted model, that is the champion.
         host: URL of the Kubeflow Pipelines server; local: the update runs in this step.
         namespace: The user's, on a server with users.
         until: The time up to which windows are over, ISO 8601; empty: now.
@@ -84,7 +85,7 @@ def watch(
     """
     plan = _imported(strategy, Artifact)
     known = _imported(validation, Dataset)
-    opened = open_window(strategy=plan, service=service, store=store, until=until)
+    opened = open_window(strategy=plan, validation=known, service=service, store=store, until=until)
     opens_storage(opened.set_caching_options(False))
     says = {"projections": opened.outputs["projections"], "strategy": opened.outputs["digest"]}
     reference = ProfileOp(observations=known, seed=seed, **says)
@@ -100,12 +101,14 @@ def watch(
         validation=known,
         validation_profile=reference.outputs["profile"],
         history=opened.outputs["history"],
+        readings=opened.outputs["readings"],
     )
     analyzed = AnalyzeOp(
         reference=known,
         window=opened.outputs["window"],
         strategy=plan,
         findings=looked.outputs["findings"],
+        unfit=opened.outputs["unfit"],
         seed=seed,
     )
     decided = DecideOp(

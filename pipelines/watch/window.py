@@ -4,15 +4,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from adsmu.analyze.specification import specification, write_window
 from adsmu.errors import BadInput
 from adsmu.form_dataset.form import DATASET
 from adsmu.monitor.findings import Window, read_findings
 from adsmu.monitor.history import FINDINGS, PROFILE
+from adsmu.monitor.system import answered_requests, read_readings
 from adsmu.profile.log import KIND, events_as_observations, read_log
-from adsmu.profile.observations import write_observations
+from adsmu.profile.observations import read_observations, write_observations
 from adsmu.store import AlreadyThere, Store, download, open_store
+from adsmu.store.evidence import to_bytes
 from adsmu.strategy import Strategy, read_strategy
 from adsmu.strategy.times import moment
 
@@ -44,10 +49,16 @@ def open_window(
     until: str,
     observations: str | Path,
     window: str | Path,
+    readings: str | Path,
     history: str | Path,
     previous: str | Path,
+    validation: str | Path,
 ) -> dict[str, Any]:
     """Takes what a run looks at out of the store.
+
+    What an analysis needs of a window follows from the strategy and `validation`, and is kept in the store
+    for whoever writes observations. A window that lacks it, or has no rows, is written all the same: that is
+    for the monitor to find.
 
     Args:
         store: Where services log what they saw, and where earlier runs left what they found.
@@ -56,15 +67,17 @@ def open_window(
         until: The time up to which windows are over, ISO 8601; empty: now.
         observations: The Parquet to write: all rows before the window's end.
         window: The Parquet to write: the window's rows.
+        readings: The Parquet to write: what the system used and how requests fared in the window.
         history: The folder to make: earlier windows, as `monitor` reads them.
         previous: The folder to make: the last dataset; empty where there was none.
+        validation: Labelled observations, with the answers of the model in production.
 
     Returns:
         `begin` and `end` (ISO 8601), `labelled` (how many rows have a label), `digest` and `projections` of
-        the strategy.
+        the strategy, and `unfit`: why the window cannot be analyzed; empty: it can.
 
     Raises:
-        BadInput: The log is damaged, or the window has no rows.
+        BadInput: The log is damaged, or nothing of this service was ever logged.
         StoreUnavailable: The storage does not answer.
     """
     plan, at = read_strategy(strategy), open_store(store)
@@ -72,14 +85,22 @@ def open_window(
         of = newest_window(moment(until) if until else datetime.now(UTC), plan.window)
     except ValueError as error:
         raise BadInput(str(error), file="until") from error
-    read = read_log if at.names(f"{KIND}/{service}") else events_as_observations
-    rows = read(at, service, end=of.end)
-    here = rows.filter(pc.greater_equal(rows["time"], of.begin))
-    if not len(here):
-        rule = f"no rows from {of.begin.isoformat()} to {of.end.isoformat()}"
+    used = [read_readings(at, service, of.begin, of.end)]
+    if at.names(f"{KIND}/{service}"):
+        rows = read_log(at, service, end=of.end)
+    else:
+        events = events_as_observations(at, service, end=of.end)
+        used.append(answered_requests(events.filter(pc.greater_equal(events["time"], of.begin))))
+        rows = events.filter(pc.is_valid(events["prediction"]))  # a request that failed is a reading
+    if not len(rows):
+        rule = f"nothing was logged before {of.end.isoformat()}"
         raise BadInput(rule, file=f"{at.uri}, service {service}")
+    here = rows.filter(pc.greater_equal(rows["time"], of.begin))
     write_observations(rows, observations)
-    write_observations(here, window)
+    pq.write_table(pa.concat_tables(used), readings)
+    needs = specification(read_observations(validation), plan)
+    _create(at, f"specifications/{plan.name}/{plan.digest.removeprefix('sha256:')}.json", to_bytes(needs))
+    unfit = _written(here, window, needs)
     for folder, prefix in ((history, f"windows/{plan.name}"), (previous, _last_dataset(at, plan))):
         Path(folder).mkdir(parents=True, exist_ok=True)
         if prefix and at.names(prefix):
@@ -90,6 +111,7 @@ def open_window(
         "labelled": len(rows) - rows["label"].null_count,
         "digest": plan.digest,
         "projections": plan.columns.projected,
+        "unfit": unfit,
     }
 
 
@@ -114,8 +136,8 @@ def keep_window(store: str, strategy: str | Path, **files: str | Path) -> str:
     names = {"profile": PROFILE, "findings": FINDINGS}
     for what, path in files.items():  # the findings last: with them the window counts as looked at
         if what != "findings":
-            _create(at, f"{place}/{names.get(what, f'{what}.json')}", path)
-    _create(at, f"{place}/{FINDINGS}", files["findings"])
+            _create(at, f"{place}/{names.get(what, f'{what}.json')}", Path(path).read_bytes())
+    _create(at, f"{place}/{FINDINGS}", Path(files["findings"]).read_bytes())
     return f"{at.uri}/{place}"
 
 
@@ -130,8 +152,20 @@ def _last_dataset(store: Store, strategy: Strategy) -> str:
     return names[-1].removesuffix(f"/{DATASET}") if names else ""
 
 
-def _create(store: Store, name: str, path: str | Path) -> None:
+def _written(rows: pa.Table, window: str | Path, needs: dict[str, Any]) -> str:
+    """Writes a window's rows; why they cannot be analyzed, or nothing."""
     try:
-        store.create(name, Path(path).read_bytes())
+        if not len(rows):
+            raise BadInput("the window has no rows")
+        write_window(rows, window, needs)
+        return ""
+    except BadInput as error:
+        write_observations(rows, window)
+        return str(BadInput(error.rule, row=error.row, column=error.column))
+
+
+def _create(store: Store, name: str, content: bytes) -> None:
+    try:
+        store.create(name, content)
     except AlreadyThere:
         return

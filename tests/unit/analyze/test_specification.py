@@ -2,13 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from adsmu.analyze.specification import (
-    check_window,
-    read_specification,
-    specification,
-    write_specification,
-    write_window,
-)
+from adsmu.analyze.specification import check_window, specification, write_window
 from adsmu.errors import BadInput
 from adsmu.profile.observations import read_observations
 from adsmu.strategy import Strategy
@@ -17,7 +11,7 @@ from adsmu.strategy.schema import Cohort, Columns
 from .tables import STRATEGY, reference, table, world
 
 
-def test_a_specification_names_answer_features_and_cohorts_and_survives_its_file(tmp_path):
+def test_a_specification_names_answer_features_and_cohorts():
     needs = specification(reference(), STRATEGY)
     assert needs["columns"] == {
         "prediction": {"kind": "text", "role": "answer"},
@@ -26,8 +20,6 @@ def test_a_specification_names_answer_features_and_cohorts_and_survives_its_file
         "place": {"kind": "text", "role": "cohort"},
     }
     assert needs["strategy"] == STRATEGY.digest
-    write_specification(needs, tmp_path / "needs.json")
-    assert read_specification(tmp_path / "needs.json") == needs
 
 
 def test_a_window_that_keeps_it_is_written(tmp_path):
@@ -67,12 +59,3 @@ def test_vectors_must_be_as_long_as_those_of_the_reference():
     assert len(check_window(made(4), needs)) == 500
     with pytest.raises(BadInput, match="row 1, column image: a vector of 4 numbers is needed"):
         check_window(made(3), needs)
-
-
-@pytest.mark.parametrize(
-    "text", ["[]", '{"format": 2, "columns": {}}', '{"format": 1, "columns": {"x": {"kind": "?"}}}']
-)
-def test_a_file_of_another_form_is_refused(tmp_path, text):
-    (tmp_path / "needs.json").write_text(text, encoding="utf-8")
-    with pytest.raises(BadInput, match="needs"):
-        read_specification(tmp_path / "needs.json")
