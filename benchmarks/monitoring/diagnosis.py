@@ -1,8 +1,7 @@
 """How often an analysis tells what has happened, and of how many tests: seven scenarios, three data sets.
 
 Nothing is known beforehand, no row of a window has a label, and labels that are asked for are true. The table
-of likelihoods and all thresholds were chosen on seeds from 1000; the figures are of seeds 0 to 49. Beside the
-bank stands a batch to learn from, in which 5 % of the labels of one cohort were altered.
+of likelihoods and all thresholds were chosen on seeds from 1000; the figures are of seeds 0 to 49.
 """
 
 import argparse
@@ -85,7 +84,6 @@ def bank(seed: int, strength: float, kept: Path | None) -> list[dict[str, Any]]:
     found = []
     for source in sources():
         found += [one(draw(source, name, seed, strength), name, seed) for name in SCENARIOS]
-        found.append(one(draw(source, "poisoned", seed), "poisoned", seed))
     if path:
         write_json(found, path)
     return found
@@ -97,7 +95,7 @@ def mean(values: list[float | None]) -> float | None:
     return round(float(np.mean(there)), 4) if there else None
 
 
-def summary(rows: list[dict[str, Any]], poisoned: list[dict[str, Any]]) -> dict[str, Any]:
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Shares, with intervals, by scenario and data set."""
     right = [row["diagnosis"] == row["scenario"] for row in rows]
     shares = np.array([row["tests"] / row["available"] for row in rows])
@@ -136,10 +134,6 @@ def summary(rows: list[dict[str, Any]], poisoned: list[dict[str, Any]]) -> dict[
             for (source, scenario, told), times in sorted(wrong.items())
             if scenario != told
         ],
-        "poisoned": {
-            source: rate([row["diagnosis"] == "poisoned" for row in poisoned if row["source"] == source])
-            for source in dict.fromkeys(row["source"] for row in poisoned)
-        },
         "cpu_seconds_an_analysis": round(float(np.mean([row["seconds"] for row in rows])), 3),
     }
 
@@ -168,10 +162,7 @@ def main() -> None:
             log.info(
                 "seed %d: %d wrong of %d", seed, sum(r["diagnosis"] != r["scenario"] for r in rows), len(rows)
             )
-    found = summary(
-        [row for row in rows if row["scenario"] != "poisoned"],
-        [row for row in rows if row["scenario"] == "poisoned"],
-    )
+    found = summary(rows)
     found["met"] = found["accuracy"]["rate"] >= BAR_ACCURACY and found["tests_share"]["mean"] <= BAR_SHARE
     found["seeds"] = [given.begin, given.begin + given.seeds - 1]
     found["command"] = "python -m benchmarks.monitoring.diagnosis"
