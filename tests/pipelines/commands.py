@@ -4,6 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
 
 def command(*arguments: object) -> list[str]:
     return [str(Path(sys.executable).with_name("adsmu")), *map(str, arguments)]
@@ -20,3 +23,11 @@ def options(inputs, output: Path, *, needed: int, champion: Path | None = None) 
         "--allocation", "equal", "--generator", "fill", "--mode", "full", "--early-mode", "full",
         "--trainer", inputs.trainer, "--setting", f"needed={needed}", "--no-rollout",
     ]  # fmt: skip
+
+
+def card_key(folder: Path) -> tuple[Path, str]:
+    """The file of a private key, and the public one as PEM."""
+    key, path = Ed25519PrivateKey.generate(), folder / "card.key"
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return path, public.decode()
