@@ -20,6 +20,7 @@ from adsmu.submit.server import Away, Server, reaching
 
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 _WAITS, _WORKS, _LOST = "Pending", "Running", ("Failed", "Error")
+_NO_IMAGE = re.compile(r"ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull")
 _STYLES = {_WAITS: "yellow", _WORKS: "green", "Failed": "red", "Error": "red"}
 
 
@@ -62,14 +63,15 @@ def see(server: Server, run: str) -> Sight:
 def watch(server: Server, run: str, console: Console, every: float = 3.0, patience: float = 300.0) -> Sight:
     """Shows rounds, strata and pods until the run has ended.
 
-    A server that does not answer for a while is waited for: the run does not need it to go on.
+    A server that does not answer for a while is waited for: the run does not need it to go on. An image that
+    no node gets is waited for as long; the engine would wait for ever.
 
     Args:
         server: Where it runs.
         run: Its id.
         console: Where to draw.
         every: Seconds between two looks.
-        patience: Seconds without an answer until that is told as an error.
+        patience: Seconds without an answer, or without an image, until that is told as an error.
 
     Returns:
         What was seen last.
@@ -77,16 +79,32 @@ def watch(server: Server, run: str, console: Console, every: float = 3.0, patien
     Raises:
         BadInput: There is no such run, or no right to see it.
         Away: The server does not answer, for longer than is waited.
+        StepFailed: A pod has no image, for longer than is waited; the run is not ended.
     """
-    began = time.monotonic()
+    began = pulled = time.monotonic()
     look = _patient(lambda: see(server, run), patience, every)
     sight = look()
     with Live(_drawn(sight, 0), console=console, transient=True, auto_refresh=False) as live:
         while sight.state not in ENDED:
             time.sleep(every)
             sight = look()
+            waiting = without_image(sight.pods)
+            if waiting is None:
+                pulled = time.monotonic()
+            elif time.monotonic() - pulled > patience:
+                told = " ".join(waiting.message.split())
+                raise StepFailed(f"the run {run} is held up: {waiting.task} has no image: {told}")
             live.update(_drawn(sight, time.monotonic() - began), refresh=True)
     return sight
+
+
+def without_image(pods: list[Pod]) -> Pod | None:
+    """The first pod whose image its node does not get; None where there is none.
+
+    Args:
+        pods: A run's pods.
+    """
+    return next((pod for pod in pods if pod.phase == _WAITS and _NO_IMAGE.search(pod.message)), None)
 
 
 def _patient(look: Callable[[], Sight], patience: float, every: float) -> Callable[[], Sight]:

@@ -1,5 +1,7 @@
 import json
 import sys
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from stored import Stored
@@ -64,6 +66,21 @@ def test_watching_outlasts_a_server_that_is_away_for_a_while(adsmu, kfp_api, tmp
     kfp_api.answer = now_and_then
     assert adsmu("watch", "run", "--json")[0] == 0
     assert not away
+
+
+def test_a_run_whose_image_nobody_gets_is_told_and_not_waited_for_longer(
+    adsmu, kfp_api, tmp_path, monkeypatch
+):
+    held(kfp_api, tmp_path, states=["RUNNING"] * 9)
+    told = "ImagePullBackOff: Back-off pulling image\n  ghcr.io/nobody:1"
+    nodes = kfp_api.manifests["run"]["status"]["nodes"].values()
+    next(node for node in nodes if node["type"] == "Pod").update(phase="Pending", message=told)
+    clock = SimpleNamespace(monotonic=count(step=100).__next__, sleep=lambda seconds: None)
+    monkeypatch.setattr(watching, "time", clock)
+    ended, _, errors = adsmu("watch", "run", "--json")
+    assert ended == 1
+    assert "has no image: ImagePullBackOff: Back-off pulling image ghcr.io/nobody:1" in errors
+    assert 3 <= kfp_api.times("GET /apis/v2beta1/runs/run") <= 5
 
 
 def test_rounds_and_verdict_are_shown(adsmu, kfp_api, tmp_path):
