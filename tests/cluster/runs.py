@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from adsmu.submit.pods import Pod, read_pods
+from adsmu.submit.pods import DRIVER, ROUND, Pod, read_pods
 from adsmu.submit.server import Away, connect
 
 NAMESPACE = os.environ.get("KFP_NAMESPACE") or "kubeflow"
@@ -77,25 +78,30 @@ def pods(server: str, run: str) -> list[Pod]:
         return []
 
 
-def pod_at_work(server: str, run: str, task: str, *, driver: bool = False, round: int = 0) -> Pod:
-    """Waits until a pod of a task runs, and gives it.
+def pod_at_work(run: str, task: str, *, driver: bool = False, round: int = 0) -> str:
+    """Waits until a pod of a task runs, and gives its name.
+
+    Kubernetes is asked which pod that is: the server learns of a pod some seconds later, when it may be done.
 
     Args:
-        server: URL of the API server.
         run: The run's id.
         task: The task's name in the pipeline.
         driver: Whether the pod that prepares the task is meant.
         round: The round it stands in.
     """
+    kubernetes, name = core(), f"{task}{DRIVER if driver else ''}"
 
-    def look() -> Pod | None:
-        for pod in pods(server, run):
-            if (pod.task, pod.driver, pod.round, pod.phase) == (task, driver, round, "Running"):
-                return pod
+    def look() -> str | None:
+        for pod in kubernetes.list_namespaced_pod(NAMESPACE, label_selector=f"pipeline/runid={run}").items:
+            node = pod.metadata.annotations["workflows.argoproj.io/node-name"]
+            parts = [re.sub(r"\(\d+\)$", "", part) for part in node.split(".")]
+            at = sum(ROUND in part for part in parts if not part.endswith(DRIVER))
+            its = name in (parts[-1], parts[-2]) and parts[-1] in (name, "executor")
+            if its and at == round and pod.status.phase == "Running":
+                return str(pod.metadata.name)
         return None
 
-    found: Pod = eventually(f"{task} of {run} at work", look)
-    return found
+    return str(eventually(f"{name} of {run} at work", look, 1200))
 
 
 def core() -> Any:
@@ -106,6 +112,6 @@ def core() -> Any:
     return client.CoreV1Api()
 
 
-def kill(pod: Pod) -> None:
+def kill(pod: str) -> None:
     """Takes a pod away at once, as the loss of its node does."""
-    core().delete_namespaced_pod(pod.name, NAMESPACE, grace_period_seconds=0)
+    core().delete_namespaced_pod(pod, NAMESPACE, grace_period_seconds=0)

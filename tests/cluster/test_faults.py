@@ -1,0 +1,146 @@
+"""What befalls a run of the update pipeline on a real cluster: pods, controller, node, storage, quota, image.
+
+Each run ends with its verdict or a clear failure, what it wrote is whole, and a resubmission goes on from
+the cache. The faults are real, so nobody else should rely on the cluster meanwhile.
+"""
+
+import os
+import shlex
+import subprocess
+import time
+import uuid
+
+import pytest
+from rich.console import Console
+
+from adsmu.errors import StepFailed
+from adsmu.files import digest
+from adsmu.submit import watching
+from adsmu.submit.server import connect
+from runs import NAMESPACE, adsmu, core, eventually, kill, pod_at_work, pods, submitted
+
+pytestmark = pytest.mark.slow
+ONE_ROUND = {"needed": 1}
+TWO_ROUNDS = {"needed": 8}
+
+
+def passes(server, run, output, rounds):
+    """The run ends with a pass after so many rounds, and all that it wrote is whole."""
+    code, told, errors = adsmu(server, "watch", run, "--json")
+    assert code == 0, errors
+    assert (told["state"], told["verdict"]) == ("SUCCEEDED", "pass")
+    code, summary, errors = adsmu(server, "fetch", run, "--output", output, "--json")
+    assert code == 0, errors
+    assert [entry["round"] for entry in summary["rounds"]] == list(range(1, rounds + 1))
+    assert digest(output / "model") == summary["model_digest"]
+
+
+def named(variable):
+    """A command that the environment names; the test is skipped where it names none."""
+    if not os.environ.get(variable):
+        pytest.skip(f"{variable} is not set")
+    return shlex.split(os.environ[variable])
+
+
+def anew():
+    """A seed that no run had, so that nothing comes from the cache."""
+    return uuid.uuid4().int % 2**31
+
+
+def test_a_run_outlives_its_pods_in_train_in_evaluate_and_in_the_driver_of_the_next_round(
+    server, parameters, tmp_path
+):
+    run = submitted(server, parameters(settings=TWO_ROUNDS, seed=anew()))
+    killed = []
+    for task, driver in (("train", False), ("stratified-evaluate", False), ("next-iteration-refine", True)):
+        killed.append(pod_at_work(run, task, driver=driver, round=1))
+        kill(killed[-1])
+    passes(server, run, tmp_path / "run", 2)
+    ended = {pod.name: pod.phase for pod in pods(server, run)}
+    assert {ended[pod] for pod in killed} <= {"Failed", "Error"}
+
+
+def test_a_run_outlives_a_restart_of_the_workflow_controller(server, parameters, tmp_path):
+    pod = {"namespace": NAMESPACE, "label_selector": "app=workflow-controller"}
+    held = core().list_namespaced_pod(**pod).items
+    restart = None if held else named("ADSMU_RESTART_CONTROLLER")
+    run = submitted(server, parameters(settings=ONE_ROUND, seed=anew()))
+    pod_at_work(run, "train", round=1)
+    if restart:
+        subprocess.run(restart, check=True)
+    else:
+        core().delete_collection_namespaced_pod(**pod, grace_period_seconds=0)
+    passes(server, run, tmp_path / "run", 1)
+
+
+def test_storage_that_is_away_for_a_minute_ends_a_run_clearly_or_not_at_all(server, parameters, tmp_path):
+    away, back = named("ADSMU_STORAGE_AWAY"), named("ADSMU_STORAGE_BACK")
+    file = parameters(settings=ONE_ROUND, seed=anew())
+    run = submitted(server, file)
+    pod_at_work(run, "synthesize")
+    subprocess.run(away, check=True)
+    try:
+        time.sleep(60)
+    finally:
+        subprocess.run(back, check=True)
+    code, _, errors = adsmu(server, "watch", run, "--json")
+    assert code in (0, 1)
+    if code:
+        assert len(errors.strip().splitlines()) == 1
+        assert "failed: " in errors
+        first, run = run, submitted(server, file)
+    passes(server, run, tmp_path / "run", 1)
+    if code:
+        done = {pod.task for pod in pods(server, first) if not pod.driver and pod.phase == "Succeeded"}
+        ran = {pod.task for pod in pods(server, run) if not pod.driver and pod.phase == "Succeeded"}
+        assert "stratify" in done
+        assert "stratify" not in ran
+
+
+def test_the_pods_of_a_drained_node_are_replaced_once_one_takes_them(server, parameters, tmp_path):
+    run = submitted(server, parameters(settings=ONE_ROUND, seed=anew()))
+    lost = pod_at_work(run, "train", round=1)
+    node = core().read_namespaced_pod(lost, NAMESPACE).spec.node_name
+    core().patch_node(node, {"spec": {"unschedulable": True}})
+    try:
+        eviction = {"metadata": {"name": lost}, "deleteOptions": {"gracePeriodSeconds": 0}}
+        core().create_namespaced_pod_eviction(lost, NAMESPACE, eviction)
+        gone = {"field_selector": f"metadata.name={lost}"}
+        eventually("evicted", lambda: not core().list_namespaced_pod(NAMESPACE, **gone).items, 120)
+    finally:
+        core().patch_node(node, {"spec": {"unschedulable": None}})
+    passes(server, run, tmp_path / "run", 1)
+
+
+def test_a_quota_that_is_used_up_is_told_and_the_run_goes_on_once_there_is_room(server, parameters, tmp_path):
+    if not [node for node in core().list_node().items if "nvidia.com/gpu" in node.status.allocatable]:
+        pytest.skip("no node has nvidia.com/gpu")
+    quota = {"metadata": {"name": f"adsmu-{uuid.uuid4().hex[:8]}"}}
+    core().create_namespaced_resource_quota(
+        NAMESPACE, quota | {"spec": {"hard": {"requests.nvidia.com/gpu": "0"}}}
+    )
+    try:
+        taint = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+        pool = {"selector": {}, "tolerations": [taint]}
+        run = submitted(
+            server, parameters(settings=ONE_ROUND, seed=anew(), gpus="1", node_pool=pool, max_rounds=1)
+        )
+        told = eventually(
+            "the quota", lambda: [pod for pod in pods(server, run) if "exceeded quota" in pod.message]
+        )
+        assert {pod.task for pod in told} == {"train"}
+    finally:
+        core().delete_namespaced_resource_quota(quota["metadata"]["name"], NAMESPACE)
+    passes(server, run, tmp_path / "run", 1)
+
+
+def test_an_image_that_is_missing_is_told_and_ends_the_watch(server, parameters):
+    image = "localhost/adsmu-that-is-not-there:1"
+    run = submitted(server, parameters(settings=ONE_ROUND, seed=anew()), image=image)
+    try:
+        with pytest.raises(StepFailed, match=f"(?s)stratify.*{image}"):
+            watching.watch(connect(server), run, Console(quiet=True), patience=20)
+    finally:
+        connect(server).client.terminate_run(run)
+    code, _, errors = adsmu(server, "watch", run, "--json")
+    assert code == 1, errors
