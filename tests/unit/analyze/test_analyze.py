@@ -7,6 +7,7 @@ import pytest
 
 from adsmu.analyze.analyze import analyze, analyze_files
 from adsmu.analyze.case import Case
+from adsmu.analyze.labelled import suspicion
 from adsmu.errors import BadInput
 from adsmu.strategy import Strategy
 from adsmu.strategy.schema import Cohort, Columns
@@ -156,6 +157,20 @@ def test_labels_altered_in_one_cohort_are_stopped_and_nothing_learns_from_them(s
     assert (found["diagnosis"], found["recommendation"]["action"]) == ("poisoned", "mend_data")
     assert found["where"]["cohort"] == "place=west"
     assert set(found["rows"]) <= {f"w{row}" for row in np.flatnonzero(altered)}
+
+
+def test_of_labels_that_contradict_as_sure_an_answer_the_rarer_confusion_is_the_more_suspicious():
+    rows = world(5, 6)
+    old, window = reference(), table(rows, labelled=True)
+    label = np.array(old["label"].to_pylist())
+    label[np.flatnonzero(np.array(old["prediction"].to_pylist()) == "a")[:40]] = "b"
+    window = with_column(window, "prediction", ["a"] * 6)
+    window = with_column(window, "score", [0.9, 0.9, 0.6, 1.0, 0.9, 0.9])
+    window = with_column(window, "label", ["b", "c", "c", "c", "d", "a"])
+    case = Case(with_column(old, "label", label), window, STRATEGY)
+    found = suspicion(case, np.arange(5))
+    assert found[0] < found[1] < found[4]
+    assert found[2] < found[1] < found[3] < np.inf
 
 
 def test_true_labels_of_a_batch_are_not_taken_for_altered_ones():
