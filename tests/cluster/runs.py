@@ -12,6 +12,7 @@ from typing import Any
 
 from adsmu.submit.pods import DRIVER, ROUND, Pod, read_pods
 from adsmu.submit.server import Away, connect
+from adsmu.submit.watching import ENDED
 
 NAMESPACE = os.environ.get("KFP_NAMESPACE") or "kubeflow"
 """Where runs have their pods."""
@@ -68,6 +69,23 @@ def eventually(what: str, look: Callable[[], Any], seconds: float = 600) -> Any:
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
         time.sleep(0.5)
     return found
+
+
+def ended(server: str, run: str, seconds: float = 1500) -> str:
+    """Waits until a run of any pipeline has ended; gives its state.
+
+    Args:
+        server: URL of the API server.
+        run: The run's id.
+        seconds: How long is waited.
+    """
+    client = connect(server).client
+
+    def look() -> str | None:
+        state = str(client.get_run(run).state)
+        return state if state in ENDED else None
+
+    return str(eventually(f"the end of {run}", look, seconds))
 
 
 def pods(server: str, run: str) -> list[Pod]:
