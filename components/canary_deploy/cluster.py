@@ -72,6 +72,7 @@ DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
 LEASE = Kind("coordination.k8s.io", "v1", "leases", "Lease")
 POD = Kind("", "v1", "pods", "Pod")
+POD_LOG = Kind("", "v1", "pods/log", "Pod")
 REVIEW = Kind("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview")
 SERVICE = Kind("", "v1", "services", "Service")
 
@@ -151,6 +152,19 @@ class Cluster:
         with contextlib.suppress(NotThere):
             self._call("DELETE", kind, name, query={"propagationPolicy": "Background"})
 
+    def log(self, pod: str, query: dict[str, str]) -> str:
+        """The log of a pod's only container.
+
+        Args:
+            pod: Its name.
+            query: Which part of it, as the API takes it: `sinceTime`, `timestamps`.
+
+        Raises:
+            NotThere: There is no such pod.
+            TrafficRefused: The API does not answer, does not allow it, or there is no log yet.
+        """
+        return self._call("GET", POD, f"{pod}/log", query=query, raw=True).data.decode(errors="replace")
+
     def missing_rights(self, wanted: dict[Kind, str], name: str = "") -> list[str]:
         """Asks which rights this process lacks.
 
@@ -166,13 +180,15 @@ class Cluster:
         """
         missing = []
         for kind, verbs in wanted.items():
+            resource, _, part = kind.plural.partition("/")
             for verb in verbs.split():
                 attributes = {
                     "namespace": self.namespace,
                     "verb": verb,
                     "group": kind.group,
                     "version": kind.version,
-                    "resource": kind.plural,
+                    "resource": resource,
+                    "subresource": part,
                     "name": "" if verb in ("create", "list") else name,
                 }
                 review = REVIEW.head | {"spec": {"resourceAttributes": attributes}}
@@ -190,6 +206,7 @@ class Cluster:
         query: dict[str, str] | None = None,
         content: str = "application/json",
         everywhere: bool = False,
+        raw: bool = False,
     ) -> Any:
         import urllib3
         from kubernetes.client import ApiException
@@ -200,11 +217,12 @@ class Cluster:
                 f"{kind.root}{place}/{kind.plural}" + (f"/{name}" if name else ""),
                 method,
                 query_params=list((query or {}).items()),
-                header_params={"Accept": "application/json", "Content-Type": content},
+                header_params={"Accept": "*/*" if raw else "application/json", "Content-Type": content},
                 body=body,
                 auth_settings=["BearerToken"],
                 response_type="object",
                 _return_http_data_only=True,
+                _preload_content=not raw,
                 _request_timeout=SECONDS,
             )
         except ApiException as error:

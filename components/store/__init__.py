@@ -2,12 +2,14 @@
 
 What is stored is created once and never changed. That one rule is enough for all that must not be lost or
 doubled: evidence, event logs, models, and the list of champions, whose last entry is the one that counts.
+Only what is of use for a while, as the state of a training under way, is taken away again.
 Credentials come from the environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINT_URL`),
 never from a parameter.
 """
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,18 @@ class Store:
         except (BaseError, OSError) as error:
             raise _unavailable(self.uri, error) from error
 
+    def remove(self, name: str) -> None:
+        """Takes an object away that was of use for a while only; one that is not there is left so.
+
+        Raises:
+            StoreUnavailable: The storage does not answer.
+        """
+        with suppress(FileNotFoundError):
+            try:
+                obstore.delete(self._at, name)
+            except BaseError as error:
+                raise _unavailable(self.uri, error) from error
+
     def names(self, prefix: str = "", after: str = "") -> list[str]:
         """The names of objects, sorted.
 
@@ -113,7 +127,7 @@ def open_store(uri: str | Path) -> Store:
         uri: A folder, or `s3://bucket/prefix`, `minio://bucket/prefix` or `gs://bucket/prefix`.
 
     Raises:
-        BadInput: The URI has another form.
+        BadInput: The URI has another form, or there can be no such folder.
 
     >>> import tempfile
     >>> store = open_store(tempfile.mkdtemp()).below("looks")
@@ -124,7 +138,10 @@ def open_store(uri: str | Path) -> Store:
     text = str(uri).removeprefix("file://")
     scheme, separator, _ = text.partition("://")
     if not separator:
-        return Store(text, LocalStore(Path(text).absolute(), mkdir=True))
+        try:
+            return Store(text, LocalStore(Path(text).absolute(), automatic_cleanup=True, mkdir=True))
+        except OSError as error:
+            raise BadInput(f"no folder can be here: {error}", file=text) from error
     if scheme not in SCHEMES or not urlsplit(text).netloc:
         raise BadInput(f"must be a folder or {', '.join(f'{each}://bucket' for each in SCHEMES)}", file=text)
     where = text.replace("minio://", "s3://", 1)

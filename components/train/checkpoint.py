@@ -1,17 +1,17 @@
-"""The state of a training between two epochs, as safetensors and JSON: whole on disk or absent."""
+"""The state of a training between two epochs, as safetensors and JSON, in a folder or in object storage."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from adsmu.errors import BadInput
-from adsmu.files import written_whole
+from adsmu.store import AlreadyThere, Store
 
 
 @dataclass
@@ -49,46 +49,72 @@ TENSORS = ("weights", "moments", "mean", "best")
 NUMBERS = ("epoch", "step", "averaged", "best_score", "best_epoch", "improved_epoch", "history")
 
 
-def save_state(state: State, path: Path) -> None:
-    """Writes a state; a kill at any moment leaves the one before it.
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where the state of one training is kept: an object an epoch, of which the newest counts.
 
-    Args:
-        state: What to write.
-        path: The file.
+    Attributes:
+        store: The folder or bucket.
+        training: What stands for this very training: the name of a folder in it.
     """
-    tensors = {
-        f"{group}/{name}": tensor.detach().cpu().contiguous()
-        for group in TENSORS
-        for name, tensor in getattr(state, group).items()
-    }
-    numbers = json.dumps({name: getattr(state, name) for name in NUMBERS})
-    with written_whole(path) as temporary:
-        save_file(tensors, temporary, metadata={"state": numbers})
 
+    store: Store
+    training: str
 
-def read_state(path: Path, device: torch.device) -> State:
-    """Reads a state.
+    def save(self, state: State) -> None:
+        """Stores a state, then takes those before it away: a kill at any moment leaves a whole one.
 
-    Args:
-        path: A file that `save_state` wrote.
-        device: Where its tensors go.
+        Raises:
+            StoreUnavailable: The storage does not answer.
+        """
+        tensors = {
+            f"{group}/{name}": tensor.detach().cpu().contiguous()
+            for group in TENSORS
+            for name, tensor in getattr(state, group).items()
+        }
+        numbers = json.dumps({name: getattr(state, name) for name in NUMBERS})
+        before, name = self._names(), f"{self.training}/{state.epoch:06d}.safetensors"
+        with suppress(AlreadyThere):  # an equal training is under way elsewhere: so is its state
+            self.store.create(name, save(tensors, metadata={"state": numbers}))
+        self._remove(each for each in before if each < name)
 
-    Returns:
-        The state.
+    def read(self, device: torch.device) -> State | None:
+        """The newest state, its tensors on a device; None before there is one.
 
-    Raises:
-        BadInput: The file is damaged.
-    """
-    try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
-            numbers = json.loads(file.metadata()["state"])
+        Raises:
+            BadInput: It is damaged.
+            StoreUnavailable: The storage does not answer.
+        """
+        names = self._names()
+        if not names:
+            return None
+        content = self.store.read(names[-1]) or b""
+        try:
+            header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+            numbers = json.loads(header["__metadata__"]["state"])
             state = State(**{name: numbers[name] for name in NUMBERS})
-            for key in file.keys():  # noqa: SIM118 - the file is no dict
+            for key, tensor in load(content).items():
                 group, _, name = key.partition("/")
-                getattr(state, group)[name] = file.get_tensor(key)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadInput("a damaged checkpoint; remove it to train from the start", file=path) from error
-    return state
+                getattr(state, group)[name] = tensor.to(device)
+        except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+            file = f"{self.store.uri}/{names[-1]}"
+            raise BadInput("a damaged checkpoint; remove it to train from the start", file=file) from error
+        return state
+
+    def remove(self) -> None:
+        """Takes everything of this training away: it has ended.
+
+        Raises:
+            StoreUnavailable: The storage does not answer.
+        """
+        self._remove(self._names())
+
+    def _names(self) -> list[str]:
+        return self.store.names(self.training)
+
+    def _remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.store.remove(name)
 
 
 def moments_of(optimizer: torch.optim.Optimizer, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -21,6 +21,9 @@ def train(
     settings: dict = {},  # noqa: B006 - kfp reads the default, nothing writes it
     checkpoints: str = "",
     seed: int = 0,
+    pool: dict = {},  # noqa: B006 - as above
+    cpu: str = "",
+    memory: str = "",
 ):
     """Trains a model on the existing data and the new use case's rows.
 
@@ -37,11 +40,17 @@ def train(
         max_rounds: The last round allowed.
         trainer: Import path of the trainer.
         settings: Settings of the trainer that differ from its defaults.
-        checkpoints: Folder that outlives the step; a killed training resumes from it. Empty: none.
+        checkpoints: Folder or URI of object storage that outlives the step; a killed training resumes from
+            it. Empty: none. Several nodes need object storage.
         seed: Makes the training reproducible.
+        pool: Which nodes train, where they are several: nodes, gpus of each, accelerator, selector,
+            tolerations. Empty: the step itself trains.
+        cpu: CPU of each of several nodes; empty: what the training runtime says.
+        memory: Memory of each of several nodes; empty: what the training runtime says.
     """
     from adsmu.files import write_json
     from adsmu.train.run import train_files
+    from adsmu.train_job.run import on_nodes
 
     figures = train_files(
         existing.path,
@@ -53,6 +62,7 @@ def train(
         settings=settings,
         checkpoints=checkpoints,
         seed=seed,
+        elsewhere=on_nodes(pool, cpu, memory),
     )
     for name, value in figures.items():
         metrics.log_metric(name, value)

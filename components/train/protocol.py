@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from adsmu.store import Store
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -48,12 +50,13 @@ class Trainer(Protocol):
         base: Path | None,
         mode: str,
         settings: dict[str, Any],
-        checkpoints: Path | None,
+        checkpoints: Store | None,
         seed: int,
     ) -> dict[str, float]:
         """Trains and writes the model's own files into the folder `output`, which exists and is empty.
 
-        Only safetensors, JSON and the like: a model is loaded from places that are not trusted.
+        Only safetensors, JSON and the like: a model is loaded from places that are not trusted. On several
+        machines every process calls it, with torch's process group at hand; what the first one writes counts.
 
         Args:
             rows: Utterance table: existing, user and synthetic rows of the splits train and dev.
@@ -61,7 +64,7 @@ class Trainer(Protocol):
             base: Model folder to start from, or None.
             mode: full, warm, finetune or scout; a scout may be trained as in mode warm.
             settings: What differs from the trainer's defaults; an unknown key is a BadInput.
-            checkpoints: Folder that outlives a killed training, or None.
+            checkpoints: What outlives a killed training: a folder or bucket for its state, or None.
             seed: Makes the training reproducible.
 
         Returns:

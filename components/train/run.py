@@ -1,6 +1,8 @@
 """The step train, from files to files."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from adsmu.data.schema import read_utterances
 from adsmu.errors import BadInput
 from adsmu.files import digest, write_json, written_whole
 from adsmu.imports import load
+from adsmu.store import open_store
 from adsmu.train.model import CARD, FORMAT, MODEL, load_model, read_model
 from adsmu.train.protocol import Trainer
 
@@ -29,6 +32,7 @@ def train_files(
     settings: dict[str, Any] | None = None,
     checkpoints: str | Path | None = None,
     seed: int = 0,
+    elsewhere: Callable[..., dict[str, float]] | None = None,
 ) -> dict[str, float]:
     """Trains a model folder on rows of the splits train and dev. The folder is whole or absent.
 
@@ -41,8 +45,9 @@ def train_files(
             scout: as warm, but briefly and on few existing rows, to find what fails, not to be kept.
         trainer: Import path of the trainer.
         settings: What differs from the trainer's defaults.
-        checkpoints: Folder that outlives a killed training; empty or None: none.
+        checkpoints: Folder, or URI of object storage, that outlives a killed training; empty or None: none.
         seed: Makes the training reproducible.
+        elsewhere: What trains in place of the trainer, called as it and with its import path; None: here.
 
     Returns:
         Figures of the training, by name.
@@ -67,13 +72,13 @@ def train_files(
 
     with written_whole(output) as temporary:
         temporary.mkdir()
-        figures = made.train(
+        figures = (partial(elsewhere, trainer=trainer) if elsewhere else made.train)(
             rows,
             temporary,
             base=Path(base) if base else None,
             mode=mode,
             settings=settings,
-            checkpoints=Path(checkpoints) if checkpoints else None,
+            checkpoints=open_store(checkpoints) if checkpoints else None,
             seed=seed,
         )
         model = {

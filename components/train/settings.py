@@ -48,7 +48,7 @@ class Settings:
         class_weights: `balanced`: every intent weighs the same in sum.
         stratum_weights: `balanced`: every stratum weighs the same in sum.
         interpolate: Share of the base model's weights in the result, where both have them.
-        processes: Training processes on this machine.
+        processes: Training processes on each machine. None: one a GPU, and one where there is none.
         device: `auto` takes a GPU where there is one.
     """
 
@@ -79,7 +79,7 @@ class Settings:
     class_weights: Literal["none", "balanced"] = "none"
     stratum_weights: Literal["none", "balanced"] = "none"
     interpolate: float = 0.0
-    processes: int = 1
+    processes: int | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

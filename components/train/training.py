@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from adsmu.train.batches import Rows, padded, read_batches, take, training_order
-from adsmu.train.checkpoint import State, moments_of, read_state, restore_moments, save_state
+from adsmu.train.checkpoint import Checkpoint, State, moments_of, restore_moments
 from adsmu.train.network import TwoStage
 from adsmu.train.settings import Settings
 
@@ -48,7 +47,7 @@ def fit(
     epochs: int,
     learning_rate: float,
     seed: int,
-    checkpoint: Path | None,
+    checkpoint: Checkpoint | None,
 ) -> dict[str, float]:
     """Trains a network in place; it ends with the weights of the best development score.
 
@@ -64,7 +63,7 @@ def fit(
         epochs: Passes over the rows.
         learning_rate: Adam's step size at the start, of all weights but those of a transformer.
         seed: Decides order and dropout.
-        checkpoint: File to save the state to after each epoch and to resume from, or None.
+        checkpoint: Where the state is saved after each epoch and resumed from, or None.
 
     Returns:
         Figures: loss, epochs, development scores, utterances per second, seconds.
@@ -111,7 +110,7 @@ def fit(
         if checkpoint and process == 0:
             state.weights = network.state_dict()
             state.moments = moments_of(optimizer, trained)
-            save_state(state, checkpoint)
+            checkpoint.save(state)
 
     network.load_state_dict(state.best)
     seconds = time.perf_counter() - began
@@ -133,16 +132,27 @@ def _begin(
     network: TwoStage,
     trained: dict[str, torch.nn.Parameter],
     optimizer: torch.optim.Optimizer,
-    checkpoint: Path | None,
+    checkpoint: Checkpoint | None,
 ) -> State:
-    if checkpoint is None or not checkpoint.exists():
-        return State()
     device = weights_device(network)
-    state = read_state(checkpoint, device)
+    state = checkpoint.read(device) if checkpoint else None
+    _agree(state.epoch if state else 0, device)
+    if state is None:
+        return State()
     network.load_state_dict(state.weights)
     restore_moments(optimizer, trained, state.moments)
     log.info("resumed after epoch %d", state.epoch)
     return state
+
+
+def _agree(epoch: int, device: torch.device) -> None:
+    """Fails a distributed training whose processes would go on from different epochs."""
+    if dist.is_initialized():
+        least, most = (torch.tensor(sign * epoch, device=device) for sign in (1, -1))
+        for each in (least, most):
+            dist.all_reduce(each, dist.ReduceOp.MIN)
+        if least != -most:
+            raise RuntimeError(f"the processes found states of epoch {int(least)} to {-int(most)}")
 
 
 def _keep_if_best(network: TwoStage, state: State, development: Rows) -> dict[str, float]:

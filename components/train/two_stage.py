@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -16,8 +15,10 @@ import torch
 
 from adsmu.errors import BadInput
 from adsmu.files import digest
+from adsmu.store import Store
 from adsmu.train.batches import encode_table, encode_tokens
-from adsmu.train.distributed import train_in_processes
+from adsmu.train.checkpoint import Checkpoint
+from adsmu.train.distributed import processes_here, train_in_processes
 from adsmu.train.folder import Parts, read_folder, write_folder
 from adsmu.train.network import TwoStage, WordFeatures
 from adsmu.train.pieces import WordPieces, read_word_pieces
@@ -70,17 +71,16 @@ class TwoStageTrainer:
         base: Path | None,
         mode: str,
         settings: dict[str, Any],
-        checkpoints: Path | None,
+        checkpoints: Store | None,
         seed: int,
     ) -> dict[str, float]:
         """Trains a model and writes its files into `output`."""
         chosen = read_settings(settings)
         start = _start(chosen, settings, mode, base)
-        if chosen.processes > 1 and this_process() == (0, 1):
-            task = {"mode": mode, "settings": settings, "seed": seed}
-            return train_in_processes(
-                rows, output, chosen.processes, base=base, checkpoints=checkpoints, **task
-            )
+        if this_process() == (0, 1) and (processes := processes_here(settings)) > 1:
+            trainer = f"{type(self).__module__}:{type(self).__qualname__}"
+            task = {"trainer": trainer, "mode": mode, "settings": settings, "seed": seed}
+            return train_in_processes(rows, output, processes, base=base, checkpoints=checkpoints, **task)
         learnt = rows.filter(pc.equal(rows["split"], "train"))
         if mode == "scout":
             learnt = _some_existing(learnt, chosen.scout_existing, seed)
@@ -110,7 +110,7 @@ class TwoStageTrainer:
         if this_process()[0] == 0:
             write_folder(output, dataclasses.replace(parts, weights=network.state_dict()))
             if checkpoint is not None:
-                shutil.rmtree(checkpoint.parent)
+                checkpoint.remove()
         return figures
 
     def load(self, folder: Path) -> TwoStagePredictor:
@@ -173,10 +173,10 @@ def _freeze(network: TwoStage, known_words: int) -> None:
 
 
 def _checkpoint(
-    folder: Path | None, rows: pa.Table, settings: Settings, mode: str, base: Path | None, seed: int
-) -> Path | None:
-    """The file that holds the state of this very training: its name is a digest of all that goes in."""
-    if folder is None:
+    store: Store | None, rows: pa.Table, settings: Settings, mode: str, base: Path | None, seed: int
+) -> Checkpoint | None:
+    """Where the state of this very training is kept: under a digest of all that goes in."""
+    if store is None:
         return None
     total = hashlib.sha256()
     for column in ("tokens", "tags", "intent", "domain", "source", "split", "stratum_id", "weight"):
@@ -185,4 +185,4 @@ def _checkpoint(
     files = [digest(path) for path in [base, *pretrained] if path and path.exists()]
     parts = [dataclasses.asdict(settings), mode, seed, files]
     total.update(json.dumps(parts, sort_keys=True).encode())
-    return folder / total.hexdigest()[:32] / "state.safetensors"
+    return Checkpoint(store, total.hexdigest()[:32])

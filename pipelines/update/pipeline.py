@@ -6,6 +6,7 @@ not wait for the task that its URI comes from, so it stands in a sub-pipeline th
 
 Accelerators are asked for by a text, because the engine reads only text there: a number would be dropped in
 silence. Empty asks for none at all, where "0" would make some clusters treat the pod as one that wants a GPU.
+Where several nodes train, the step only submits them and watches: the pool is theirs, not the step's.
 No step but canary-deploy asks for retries: the engine's own settings decide whether a step that failed runs
 again, and a step that refuses its input should not. A lost pod is replaced in any case. A rollout whose pod
 ends goes on where it was.
@@ -36,6 +37,7 @@ from adsmu.sign_off.signature import MOUNTED
 
 CARD_SECRET = "adsmu-card-key"  # noqa: S105 - the name of a Secret
 TRAINER = "adsmu.train.two_stage:TwoStageTrainer"
+ONE_NODE = {"nodes": 1, "gpus": "", "accelerator": "nvidia.com/gpu", "selector": {}, "tolerations": []}
 NEEDS_MORE = recursion.Guard("stratified-evaluate", "verdict", "refine")
 
 
@@ -76,6 +78,7 @@ def refine(
     accelerator: str,
     node_selector: dict,
     tolerations: list,
+    pool: dict,
 ) -> Refined:
     """One round."""
     rows = SynthesizeOp(
@@ -103,6 +106,9 @@ def refine(
         settings=settings,
         checkpoints=checkpoints,
         seed=seed,
+        pool=pool,
+        cpu=cpu,
+        memory=memory,
     )
     opens_storage(trained)  # its checkpoints
     trained.set_cpu_request(cpu).set_memory_request(memory)
@@ -150,6 +156,7 @@ def refine(
         accelerator=accelerator,
         node_selector=node_selector,
         tolerations=tolerations,
+        pool=pool,
     )
     last = finish(
         model=trained.outputs["model"],
@@ -243,9 +250,7 @@ def renew(
     seed: int,
     cpu: str,
     memory: str,
-    gpus: str,
-    accelerator: str,
-    node_pool: dict,
+    pool: dict,
     service: str,
     backend: str,
     store: str,
@@ -279,10 +284,11 @@ def renew(
         seed=seed,
         cpu=cpu,
         memory=memory,
-        gpus=gpus,
-        accelerator=accelerator,
-        node_selector=node_pool,
-        tolerations=[],  # `_split_pool` puts those of the node pool here
+        gpus="",  # `_split_pool` puts the parts of the pool here, and in the three below
+        accelerator="",
+        node_selector=pool,
+        tolerations=[],
+        pool=pool,
     )
     promote(
         existing=existing,
@@ -331,9 +337,7 @@ def update(
     seed: int = 0,
     cpu: str = "2",
     memory: str = "4Gi",
-    gpus: str = "",
-    accelerator: str = "nvidia.com/gpu",
-    node_pool: dict = {"selector": {}, "tolerations": []},  # noqa: B006 - as above
+    pool: dict = ONE_NODE,
     service: str = "",
     backend: str = "",
     store: str = "",
@@ -365,13 +369,13 @@ def update(
         early_mode: The mode of rounds before the last: scout (brief, on few existing rows), or as mode.
         trainer: Import path of the trainer.
         settings: Settings of the trainer that differ from its defaults.
-        checkpoints: Folder that outlives a step; a killed training resumes from it. Empty: none.
+        checkpoints: Folder or URI of object storage that outlives a step; a killed training resumes from it.
+            Empty: none. Several nodes need object storage.
         seed: Makes the update reproducible.
-        cpu: CPU request of training.
-        memory: Memory request of training.
-        gpus: How many accelerators training gets, as text; empty: none.
-        accelerator: Resource name of the accelerator.
-        node_pool: Where training runs: selector (labels to values) and tolerations (a list); both keys stand.
+        cpu: CPU request of training; of several nodes, what each one gets.
+        memory: Memory request of training; of several nodes, what each one gets.
+        pool: Where training runs. All keys stand: nodes (how many train together), gpus (of each node, as
+            text; empty: none), accelerator (its resource name), selector (labels to values), tolerations.
         service: The service that a model which passes is rolled out to.
         backend: What moves its traffic: local, gateway, kserve or knative; empty: nothing is rolled out.
         store: URI of the object storage of releases, event logs and the rollout's evidence.
@@ -434,9 +438,7 @@ def update(
             seed=seed,
             cpu=cpu,
             memory=memory,
-            gpus=gpus,
-            accelerator=accelerator,
-            node_pool=node_pool,
+            pool=pool,
             service=service,
             backend=backend,
             store=store,
@@ -473,12 +475,24 @@ def _authored() -> recursion.Spec:
 
 
 def _split_pool(spec: recursion.Spec) -> recursion.Spec:
-    """Gives `refine` the parts of the node pool: kfp has no word for a part of a parameter, engines have."""
+    """Gives `refine` the parts of the pool: kfp has no word for a part of a parameter, engines have.
+
+    Where several nodes train, the step itself gets none of them. An expression begins with the part it is
+    about, since that part is all that `kfp.local` makes of it; and the empty values are parsed, since the
+    engine takes no object or list that an expression builds.
+    """
     spec = copy.deepcopy(spec)
     given = spec.pipeline["components"]["comp-renew"]["dag"]["tasks"]["refine"]["inputs"]["parameters"]
-    for name, part in (("node_selector", "selector"), ("tolerations", "tolerations")):
-        given[name] = {
-            "componentInputParameter": "node_pool",
-            "parameterExpressionSelector": f'parseJson(string_value)["{part}"]',
+    parsed = "parseJson(string_value)"
+    empty = {"gpus": '""', "selector": 'parseJson("{}")', "tolerations": 'parseJson("[]")'}
+    for part, none in empty.items():
+        many = f'{parsed}["{part}"] != null && {parsed}["nodes"] > 1.0'
+        given["node_selector" if part == "selector" else part] = {
+            "componentInputParameter": "pool",
+            "parameterExpressionSelector": f'{many} ? {none} : {parsed}["{part}"]',
         }
+    given["accelerator"] = {
+        "componentInputParameter": "pool",
+        "parameterExpressionSelector": f'{parsed}["accelerator"]',
+    }
     return spec

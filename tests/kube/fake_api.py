@@ -67,6 +67,7 @@ class FakeApi:
         admit: Webhooks, by plural: they get the method, the old object and the new one.
         faults: Failures to come.
         after: What runs after each write, as controllers do.
+        logs: What pods say, by name.
         writes: Each write that took effect, as (method, plural, name).
         meanwhile: Called before a write is looked at, once each: what somebody else does first.
     """
@@ -79,6 +80,7 @@ class FakeApi:
     admit: dict[str, Callable[[str, Object | None, Object], None]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     after: list[Callable[["FakeApi"], None]] = field(default_factory=list)
+    logs: dict[str, str] = field(default_factory=dict)
     writes: list[tuple[str, str, str]] = field(default_factory=list)
     meanwhile: list[Callable[[], None]] = field(default_factory=list)
     namespace: str = "ml"
@@ -103,9 +105,10 @@ class FakeApi:
                     self.close_connection = True
                     self.connection.close()
                     return
-                content = json.dumps(value).encode()
+                plain = isinstance(value, str)
+                content = value.encode() if plain else json.dumps(value).encode()
                 self.send_response(code)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", "text/plain" if plain else "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -171,6 +174,8 @@ class FakeApi:
             assert rest[1] == self.namespace, f"namespace {rest[1]}"
             rest = rest[2:]
         plural, name = rest[0], rest[1] if len(rest) > 1 else ""
+        if rest[2:] == ["log"]:
+            plural = "pods/log"
         fault = self._fault(method, plural)
         if fault is not None and not fault.applied:
             return fault.code, status_of(fault.code, "a fault")
@@ -203,13 +208,19 @@ class FakeApi:
         if plural == "selfsubjectaccessreviews":
             asked = body["spec"]["resourceAttributes"]
             assert asked["namespace"] == self.namespace
-            return {"status": {"allowed": (asked["verb"], asked["resource"]) not in self.denied}}
+            resource = "/".join(filter(None, (asked["resource"], asked.get("subresource"))))
+            return {"status": {"allowed": (asked["verb"], resource) not in self.denied}}
         if plural in self.unknown:
             raise Denied(404, "the server could not find the requested resource")
         verb = {"GET": "get" if name else "list", "POST": "create"}.get(method, method.lower())
         if (verb, plural) in self.denied:
             kind = f'"{plural}" in API group "{group}" in the namespace "{self.namespace}"'
             raise Denied(403, f'{plural} is forbidden: User "runner" cannot {verb} resource {kind}')
+        if plural == "pods/log":
+            if name not in self.logs:
+                raise Denied(404, f'pods "{name}" not found')
+            since = query.get("sinceTime", "")
+            return "\n".join(line for line in self.logs[name].split("\n") if line >= since)
         if method == "GET" and not name:
             wanted = dict(pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair)
             items = [

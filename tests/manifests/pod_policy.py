@@ -11,6 +11,9 @@ def pod_specs(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
         spec = spec["jobTemplate"]["spec"]
     if found["kind"] in ("Deployment", "Job", "CronJob", "StatefulSet", "DaemonSet"):
         yield spec["template"]["spec"]
+    if found["kind"] == "ClusterTrainingRuntime":
+        for job in spec["template"]["spec"]["replicatedJobs"]:
+            yield job["template"]["spec"]["template"]["spec"]
     if found["kind"] == "Pod":
         yield spec
     if found["kind"] == "InferenceService":

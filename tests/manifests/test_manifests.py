@@ -23,6 +23,8 @@ from adsmu.recurring.declared import read_declared
 from adsmu.recurring.difference import Pipeline, Version, compare
 from adsmu.submit.package import package, read_parameters
 from adsmu.submit.server import Away
+from adsmu.train_job import manifest, run
+from adsmu.train_job.pool import read_pool
 
 CLUSTER_WIDE = ("Profile", "NodePool")
 VERSION = json.loads((MANIFESTS / "pipelines" / "versions" / "update.json").read_text())
@@ -49,7 +51,7 @@ def test_every_pod_keeps_to_the_policy(folder):
 
 def test_the_pods_of_the_repository_are_seen():
     seen = {each["kind"] for folder in KUSTOMIZATIONS for each in objects(folder) if list(pod_specs(each))}
-    assert seen == {"Job", "CronJob", "Deployment", "InferenceService"}
+    assert seen == {"Job", "CronJob", "Deployment", "InferenceService", "ClusterTrainingRuntime"}
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,22 @@ def test_a_role_holds_the_verbs_that_its_backend_asks_for_and_no_others(name, mo
         asked[("serving.kserve.io", "inferenceservices")] = {"get", "create", "patch", "delete"}
     assert held == asked
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
+
+
+def test_train_may_do_what_it_asks_for_and_nothing_else():
+    role, binding = yaml.safe_load_all((MANIFESTS / "rights" / "train-job" / "role.yaml").read_text())
+    held = {(r["apiGroups"][0], r["resources"][0]): set(r["verbs"]) for r in role["rules"]}
+    assert held == {(kind.group, kind.plural): set(verbs.split()) for kind, verbs in run.RIGHTS.items()}
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+
+
+def test_the_runtime_is_the_one_that_train_submits_to():
+    (runtime,) = objects("trainer/runtime")
+    assert runtime["metadata"]["name"] == manifest.RUNTIME
+    (job,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
+    pod = job["template"]["spec"]["template"]["spec"]
+    assert (job["name"], [each["name"] for each in pod["containers"]]) == ("node", ["node"])
+    assert (job["template"]["spec"]["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
 
 
 @pytest.mark.parametrize("folder", OVERLAYS)
@@ -176,17 +194,18 @@ def test_a_pool_is_parameters_of_the_pipeline(name):
     kinds = {"STRING": str, "STRUCT": dict}
     for key, value in given.items():
         assert isinstance(value, kinds[INPUTS[key]["parameterType"]])
-    assert given["node_pool"].keys() == INPUTS["node_pool"]["defaultValue"].keys()
-    assert given["gpus"].isdecimal()
-    assert given["node_pool"]["selector"]
-    for toleration in given["node_pool"]["tolerations"]:
+    pool = given["pool"]
+    assert pool.keys() == INPUTS["pool"]["defaultValue"].keys()
+    assert read_pool(pool).gpus
+    assert pool["selector"]
+    for toleration in pool["tolerations"]:
         assert toleration["operator"] == ("Equal" if "value" in toleration else "Exists")
     assert f"`{name}.json`" in (MANIFESTS / "pools" / "README.md").read_text()
 
 
 def test_karpenters_nodes_are_those_that_the_pool_asks_for():
     (nodes,) = objects("pools/karpenter")
-    pool = json.loads((MANIFESTS / "pools" / "eks-karpenter.json").read_text())["node_pool"]
+    pool = json.loads((MANIFESTS / "pools" / "eks-karpenter.json").read_text())["pool"]
     assert pool["selector"] == {"karpenter.sh/nodepool": nodes["metadata"]["name"]}
     (taint,) = nodes["spec"]["template"]["spec"]["taints"]
     assert [(t["key"], t["effect"]) for t in pool["tolerations"]] == [(taint["key"], taint["effect"])]

@@ -6,6 +6,7 @@ from adsmu.errors import BadInput
 from adsmu.pipelines.rules import check
 from adsmu.pipelines.update.pipeline import tied, unrolled
 from adsmu.sign_off.signature import MOUNTED
+from adsmu.train_job.pool import Pool, read_pool
 
 
 @pytest.fixture(scope="module")
@@ -171,21 +172,39 @@ def test_accelerators_and_the_node_pool_reach_the_train_task_and_no_other(spec):
         assert given[f"pipelinechannel--{name}"] == name
 
 
-def test_the_accelerator_count_is_a_text_that_is_empty_by_default(spec):
-    gpus = spec.pipeline["root"]["inputDefinitions"]["parameters"]["gpus"]
-    assert (gpus["parameterType"], gpus["defaultValue"]) == ("STRING", "")
+def test_the_pool_is_one_node_without_accelerators_by_default(spec):
+    pool = spec.pipeline["root"]["inputDefinitions"]["parameters"]["pool"]
+    assert pool["parameterType"] == "STRUCT"
+    assert read_pool(pool["defaultValue"]) == Pool()
+    assert pool["defaultValue"].keys() == Pool.__dataclass_fields__.keys()
 
 
-def test_the_node_pool_is_split_where_the_recursion_starts(spec):
+def test_the_pool_is_split_where_the_recursion_starts(spec):
     given = tasks(spec, "comp-renew")["first-iteration-refine"]["inputs"]["parameters"]
-    for name, part in (("node_selector", "selector"), ("tolerations", "tolerations")):
-        assert given[name] == {
-            "componentInputParameter": "node_pool",
-            "parameterExpressionSelector": f'parseJson(string_value)["{part}"]',
-        }
+    parts = {"node_selector": "selector", "tolerations": "tolerations", "gpus": "gpus"}
+    for name, part in parts.items():
+        assert given[name]["componentInputParameter"] == "pool"
+        one, many = given[name]["parameterExpressionSelector"].split(" ? ")
+        assert one.endswith('["nodes"] > 1.0')
+        assert many.endswith(f' : parseJson(string_value)["{part}"]')
     kinds = spec.pipeline["components"]["comp-refine"]["inputDefinitions"]["parameters"]
     assert kinds["node_selector"]["parameterType"] == "STRUCT"
     assert kinds["tolerations"]["parameterType"] == "LIST"
+
+
+@pytest.mark.parametrize("part", ["selector", "tolerations", "gpus", "accelerator"])
+def test_the_local_engine_takes_the_same_part_of_the_pool(spec, part):
+    from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
+
+    given = tasks(spec, "comp-renew")["first-iteration-refine"]["inputs"]["parameters"]
+    expression = given["node_selector" if part == "selector" else part]["parameterExpressionSelector"]
+    pool = {"gpus": "2", "accelerator": "a", "selector": {"b": "c"}, "tolerations": [{"key": "d"}]}
+    assert OrchestratorUtils._apply_expression_selector(pool, expression) == pool[part]
+
+
+def test_several_nodes_get_the_pool_and_its_requests_from_the_train_step(spec):
+    given = sources(tasks(spec, "comp-refine")["train"])
+    assert [given[name] for name in ("pool", "cpu", "memory")] == ["pool", "cpu", "memory"]
 
 
 def test_every_parameter_is_typed_and_documented(spec):

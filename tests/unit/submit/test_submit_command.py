@@ -101,13 +101,13 @@ def test_a_run_is_submitted_with_what_differs_from_the_defaults(adsmu, kfp_api):
     places = [
         f"--param={name}=s3://bucket/{name}" for name in ("existing", "user", "test", "catalog", "champion")
     ]
-    ended, out, _ = adsmu("submit", *places, "--param", "gpus=1", "--param", "seed=3", "--json")
+    ended, out, _ = adsmu("submit", *places, "--param", "cpu=1", "--param", "seed=3", "--json")
     told = json.loads(out)
     assert (ended, told["uploaded"]) == (0, True)
     assert told["version"].startswith("update-")
     assert told["link"] == f"{kfp_api.url}/#/runs/details/{told['run']}"
     given = kfp_api.runs[0]["runtime_config"]["parameters"]
-    assert (given["gpus"], given["seed"], len(given)) == ("1", 3, 7)
+    assert (given["cpu"], given["seed"], len(given)) == ("1", 3, 7)
     assert not json.loads(adsmu("submit", *places, "--json")[1])["uploaded"]
     assert json.loads(adsmu("submit", *places, "--no-cache", "--json")[1])["uploaded"]
 

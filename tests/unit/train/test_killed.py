@@ -40,13 +40,13 @@ def test_a_killed_training_ends_bit_equal_to_one_never_killed(existing, tmp_path
     whole, killed, checkpoints = tmp_path / "whole", tmp_path / "killed", tmp_path / "checkpoints"
     process = _start(existing, killed, checkpoints)
     for _ in range(6000):
-        if process.poll() is not None or list(checkpoints.glob("*/state.safetensors")):
+        if process.poll() is not None or list(checkpoints.glob("*/*.safetensors")):
             break
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "the training was over before it could be killed"
     assert not killed.exists()
-    assert list(checkpoints.glob("*/state.safetensors"))
+    assert list(checkpoints.glob("*/*.safetensors"))
 
     for output, state in ((killed, checkpoints), (whole, tmp_path / "others")):
         train_files(existing, None, None, output, mode="full", settings=SETTINGS, checkpoints=state)
@@ -89,23 +89,43 @@ def test_a_training_that_ended_leaves_no_checkpoint(existing, tmp_path):
 
 def _stop_after_one_epoch(existing, checkpoints):
     """Leaves the checkpoint of a training of two epochs, interrupted in the second."""
-    from adsmu.train import training
+    from adsmu.train.checkpoint import Checkpoint
 
     class Interrupted(Exception):
         pass
 
-    save = training.save_state
+    save = Checkpoint.save
 
-    def save_and_stop(state, path):
-        save(state, path)
+    def save_and_stop(checkpoint, state):
+        save(checkpoint, state)
         raise Interrupted
 
-    training.save_state = save_and_stop
+    Checkpoint.save = save_and_stop
     try:
         with pytest.raises(Interrupted):
             arguments = {"mode": "full", "settings": SETTINGS | {"epochs": 2}, "checkpoints": checkpoints}
             train_files(existing, None, None, checkpoints.parent / "never", **arguments)
     finally:
-        training.save_state = save
-    (state,) = checkpoints.glob("*/state.safetensors")
+        Checkpoint.save = save
+    (state,) = checkpoints.glob("*/*.safetensors")
     return state
+
+
+def test_only_the_newest_state_is_kept_and_a_later_one_is_never_taken_away(tmp_path):
+    import torch
+
+    from adsmu.store import open_store
+    from adsmu.train.checkpoint import Checkpoint, State
+
+    store = open_store(tmp_path)
+    checkpoint, other = Checkpoint(store, "a"), Checkpoint(store, "b")
+    assert checkpoint.read(torch.device("cpu")) is None
+    for epoch in (1, 2, 3):
+        checkpoint.save(State(epoch=epoch, weights={"w": torch.full((2,), float(epoch))}))
+        other.save(State(epoch=1))
+    assert store.names() == ["a/000003.safetensors", "b/000001.safetensors"]
+    checkpoint.save(State(epoch=2))  # an equal training that is behind
+    state = checkpoint.read(torch.device("cpu"))
+    assert (state.epoch, state.weights["w"].tolist()) == (3, [3.0, 3.0])
+    checkpoint.remove()
+    assert store.names() == ["b/000001.safetensors"]
