@@ -182,32 +182,36 @@ def measure(parts: Parts, share: float, seeds: int) -> dict[str, Any]:
     return result
 
 
+DATA_SETS = {"clinc150": intents, "fashion_mnist": fashion}
+
+
 def main() -> None:
-    """Measures both data sets, and merges the figures into the record."""
+    """Measures, and merges the record, a key for each data set."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seeds", type=int, default=SEEDS)
+    options.add_argument("--only", choices=list(DATA_SETS), help="a data set; none named: both")
     given = options.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
-    found: dict[str, Any] = {}
-    for name, parts in (("clinc150", intents()), ("fashion_mnist", fashion())):
+    for name in [given.only] if given.only else DATA_SETS:
+        parts = DATA_SETS[name]()
+        found: dict[str, Any] = {}
         for share in ALTERED:
-            key = f"{name}, {share:.0%} of labels altered"
-            found[key] = measure(parts, share, given.seeds)
-            log.info("%s %s", key, json.dumps(found[key]))
-    merge(
-        {
-            "batch_selection": found
-            | {
-                "date": f"{datetime.date.today()}",
-                "seeds": given.seeds,
-                "steps": STEPS,
-                "batch": BATCH,
-                "larger_batch": LARGE,
-                "command": "python -m benchmarks.monitoring.batches",
-            }
-        }
-    )
+            found[f"{share:.0%} of labels altered"] = measure(parts, share, given.seeds)
+            log.info("%s, %.0f %% altered: %s", name, 100 * share, json.dumps(list(found.values())[-1]))
+        merge({f"batch_selection_{name}": found | stamp(name, given.seeds)})
+
+
+def stamp(name: str, seeds: int) -> dict[str, Any]:
+    """How the figures of a data set were measured."""
+    return {
+        "date": f"{datetime.date.today()}",
+        "seeds": seeds,
+        "steps": STEPS,
+        "batch": BATCH,
+        "larger_batch": LARGE,
+        "command": f"python -m benchmarks.monitoring.batches --only {name} --seeds {seeds}",
+    }
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ def main() -> None:
                 "rows of a week": ROWS,
                 "labels come after": "1 week",
                 "date": f"{datetime.date.today()}",
-                "command": "python -m benchmarks.monitoring.delay",
+                "command": f"python -m benchmarks.monitoring.delay --seeds {given.seeds}",
             }
         }
     )

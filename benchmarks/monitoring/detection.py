@@ -164,7 +164,7 @@ def main() -> None:
     stamp = {
         "seeds": given.seeds,
         "date": f"{datetime.date.today()}",
-        "command": "python -m benchmarks.monitoring.detection",
+        "command": f"python -m benchmarks.monitoring.detection --seeds {given.seeds}",
     }
     merge({"half_of_the_intents": held | stamp})
     merge({"mixture": mixtures(given.seeds) | {"permutations": PERMUTATIONS} | stamp})

@@ -114,7 +114,7 @@ def main() -> None:
             | {
                 "seeds": given.seeds,
                 "date": f"{datetime.date.today()}",
-                "command": "python -m benchmarks.monitoring.estimates",
+                "command": f"python -m benchmarks.monitoring.estimates --seeds {given.seeds}",
             }
         }
     )

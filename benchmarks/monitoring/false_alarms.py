@@ -5,7 +5,7 @@
 A false alarm is a window of which any column is above its noise floor, whatever the size of the effect;
 thresholds of effects only take from that. Columns are normal, lognormal, exponential, zero-inflated, whole
 numbers, and categories of 2 to 100 names. Also counted: windows in alarm when the family is all columns of
-all windows.
+all windows. `ALPHA` was chosen on seed 0, whose figures stand under a key of their own.
 """
 
 import argparse
@@ -71,13 +71,14 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--windows", type=int, default=WINDOWS)
-    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
     held = []
     for rows in ROWS:
         held.append(count(rows, given.windows, given.seed))
         log.info("%s", json.dumps(held[-1]))
-        merge({"false_alarm": summary(held, given.windows, given.seed)})
+        key = "false_alarm" if given.seed else "false_alarm_chosen_on"
+        merge({key: summary(held, given.windows, given.seed)})
 
 
 def summary(held: list[dict[str, Any]], windows: int, seed: int) -> dict[str, Any]:

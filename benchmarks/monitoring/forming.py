@@ -139,7 +139,7 @@ def main() -> None:
             | {
                 "seeds": given.seeds,
                 "date": f"{datetime.date.today()}",
-                "command": "python -m benchmarks.monitoring.forming",
+                "command": f"python -m benchmarks.monitoring.forming --seeds {given.seeds}",
             }
         }
     )

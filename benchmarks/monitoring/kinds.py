@@ -144,7 +144,7 @@ def main() -> None:
                 "seeds": given.seeds,
                 "rows": ROWS,
                 "date": f"{datetime.date.today()}",
-                "command": "python -m benchmarks.monitoring.kinds",
+                "command": f"python -m benchmarks.monitoring.kinds --seeds {given.seeds}",
             }
         }
     )
