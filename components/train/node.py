@@ -21,6 +21,9 @@ from adsmu.files import read_json, write_json
 from adsmu.store import Store, download, open_store, upload
 from adsmu.train.distributed import FIGURES, MODEL, TASK, processes_here, torchrun
 
+PATIENCE = 24 * 60 * 60
+"""Seconds for which a machine waits for the others: a pool may have to grow first, or to become free."""
+
 log = logging.getLogger(__name__)
 
 
@@ -48,7 +51,7 @@ def train_here(task: Store, state: Store, model: Store) -> int:
         write_json(given | {"checkpoints": state.uri}, folder / TASK)
         processes, machine = processes_here(given["settings"]), int(os.environ["PET_NODE_RANK"])
         log.info("machine %d of %s: %d processes", machine + 1, os.environ["PET_NNODES"], processes)
-        code = torchrun(folder, [f"--nproc-per-node={processes}"])
+        code = torchrun(folder, [f"--nproc-per-node={processes}", f"--rdzv-conf=timeout={PATIENCE}"])
         if code == 0 and machine == 0:
             upload(folder / MODEL, model, MODEL)
             model.create(FIGURES, (folder / FIGURES).read_bytes())

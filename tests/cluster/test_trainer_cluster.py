@@ -45,7 +45,7 @@ place = open_store(given["place"])
 Path("/tmp/existing.parquet").write_bytes(place.read("existing.parquet"))
 train_files(
     "/tmp/existing.parquet", None, None, "/tmp/model", mode="full", settings=given["settings"],
-    checkpoints=given["place"] + "/checkpoints", elsewhere=on_nodes(given["pool"], "1", "1Gi"),
+    checkpoints=given["place"] + "/checkpoints", elsewhere=on_nodes(given["pool"], "250m", "1Gi"),
 )
 upload("/tmp/model", place, "model")
 """
@@ -129,6 +129,7 @@ class Step:
                 {"name": "KFP_POD_NAME", "valueFrom": own},
             ],
             "envFrom": [{"secretRef": {"name": "adsmu-object-store"}}],
+            "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}},
         }
         spec = {"serviceAccountName": "pipeline-runner", "restartPolicy": "Never", "containers": [container]}
         cluster.create(POD, POD.head | {"metadata": {"name": "train"}, "spec": spec})
