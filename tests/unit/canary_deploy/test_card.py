@@ -10,7 +10,7 @@ from adsmu.canary_deploy.release import crown
 from adsmu.canary_deploy.roll_out import roll_out_files
 from adsmu.errors import BadInput
 from adsmu.files import digest, read_json, write_json
-from adsmu.sign_off.card import KEYS
+from adsmu.sign_off.card import CARD, KEYS, SIGNATURE
 from adsmu.sign_off.records import SignedCard, publish
 from adsmu.sign_off.signature import sign
 from adsmu.store import open_store
@@ -48,7 +48,8 @@ class Update:
         value = {"format": 1, "verdict": verdict, "model": {"digest": digest(self.model)}}
         write_json(value, self.evaluation)
 
-    def signed(self, key=KEY, decision="approve", altered=None):
+    def signed(self, key=KEY, decision="approve", altered=None, folder=None):
+        """Publishes a card, or with a folder writes it there as sign-off does."""
         card = dict.fromkeys(KEYS) | {
             "format": 1,
             "digests": self.digests,
@@ -58,7 +59,13 @@ class Update:
         card |= {"unmeasured": [], "comparisons": [], "totals": [], "tests": [], "change": {}}
         content = json.dumps(card).encode()
         signature = sign(content, key, decision=decision, kind="person", by="Ada", reason="seen")
-        publish(self.store, SignedCard(altered(content) if altered else content, signature, "card"))
+        content = altered(content) if altered else content
+        if folder is None:
+            publish(self.store, SignedCard(content, signature, "card"))
+            return
+        folder.mkdir()
+        (folder / CARD).write_bytes(content)
+        write_json(signature, folder / SIGNATURE)
 
     def rolled_out(self, plan=PLAN, **given):
         """Without a backend: what is let through, and what is not, and why."""
@@ -79,6 +86,24 @@ def update(tmp_path):
 def test_a_signed_card_of_these_files_lets_a_model_through(update):
     update.signed()
     assert update.rolled_out() == (True, ["the model is admitted, but no serving backend was named"])
+
+
+def test_a_card_that_is_handed_in_counts_until_one_is_published(update, tmp_path):
+    update.signed(folder=tmp_path / "handed")
+    assert update.rolled_out(card=tmp_path / "handed", store="")[0]
+    assert update.rolled_out(card=tmp_path / "handed")[0]
+    update.signed(decision="refuse")
+    admitted, (reason,) = update.rolled_out(card=tmp_path / "handed")
+    assert not admitted and "Ada refused it" in reason
+
+
+def test_a_card_that_is_handed_in_altered_or_unsigned_is_refused(update, tmp_path):
+    update.signed(folder=tmp_path / "altered", altered=lambda content: content + b" ")
+    admitted, (reason,) = update.rolled_out(card=tmp_path / "altered")
+    assert not admitted and "altered after it was signed" in reason
+    (tmp_path / "altered" / SIGNATURE).unlink()
+    admitted, (reason,) = update.rolled_out(card=tmp_path / "altered")
+    assert not admitted and "the card is not signed" in reason
 
 
 def test_without_a_key_in_the_plan_no_card_is_looked_at(update):

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from adsmu.errors import BadInput
 from adsmu.files import digest, read_json, write_json
 from adsmu.lineage.chain import lineage
-from adsmu.lineage.kept import data_name, keep, model_folder
+from adsmu.lineage.kept import data_name, keep, keep_promoted, model_folder
 from adsmu.lineage.rebuild import fetch, rebuild
 from adsmu.lineage.start import next_start
 from adsmu.lineage_command import TRAINER, app
@@ -45,6 +45,22 @@ def test_three_generations_are_made_again_with_equal_digests(store, generations,
     made = rebuild(digest(generations.models[2]), store, tmp_path / "again", (TRAINER,))
     assert made == [digest(model) for model in generations.models]
     assert digest(tmp_path / "again") == digest(generations.models[2])
+
+
+def test_two_updates_in_a_row_that_were_promoted_leave_all_that_makes_the_last_model_again(
+    generations, tmp_path
+):
+    store, models = open_store(tmp_path / "store"), generations.models
+    for number in (1, 2, 2):  # a step that is retried keeps nothing twice
+        tables = [generations.existing, *generations.tables[number]]
+        card = {"card": f"of {number}", "signature": None}
+        keep_promoted(store, models[number], models[number - 1], tables, {"decision": number}, card)
+    links = lineage(digest(models[2]), store)
+    assert [(link.digest, link.missing) for link in links] == [(digest(each), ()) for each in models[::-1]]
+    assert [link.record["because"] for link in links] == [{"decision": 2}, {"decision": 1}, {}]
+    assert json.loads(store.read(f"lineage/{digest(models[1])[7:]}-card.json"))["card"] == "of 1"
+    made = rebuild(digest(models[2]), store, tmp_path / "again", (TRAINER,))
+    assert made == [digest(model) for model in models]
 
 
 def test_a_model_that_comes_out_otherwise_is_said_and_not_written(store, generations, tmp_path):
