@@ -3,12 +3,15 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from adsmu.submit.pods import DRIVER, ROUND, Pod, read_pods
 from adsmu.submit.server import Away, connect
@@ -40,6 +43,17 @@ def adsmu(server: str, command: str, *words: Any, image: str = "") -> tuple[int,
         env=os.environ | ({"ADSMU_IMAGE": image} if image else {}),
     )
     return done.returncode, json.loads(done.stdout) if done.stdout.strip() else None, done.stderr
+
+
+def named(variable: str) -> list[str]:
+    """A command that the environment names; the test is skipped where it names none.
+
+    Args:
+        variable: The variable.
+    """
+    if not os.environ.get(variable):
+        pytest.skip(f"{variable} is not set")
+    return shlex.split(os.environ[variable])
 
 
 def submitted(server: str, file: Path, *words: Any, image: str = "") -> str:

@@ -4,22 +4,22 @@ Each run ends with its verdict or a clear failure, what it wrote is whole, and a
 the cache. The faults are real, so nobody else should rely on the cluster meanwhile.
 """
 
-import os
-import shlex
 import subprocess
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from adsmu.errors import StepFailed
-from adsmu.files import digest
+from adsmu.files import digest, read_json
 from adsmu.submit import watching
 from adsmu.submit.server import connect
-from runs import NAMESPACE, adsmu, core, eventually, kill, pod_at_work, pods, submitted
+from runs import NAMESPACE, adsmu, core, eventually, kill, named, pod_at_work, pods, submitted
 
 pytestmark = pytest.mark.slow
+POOLS = Path(__file__).parents[2] / "manifests" / "pools"
 ONE_ROUND = {"needed": 1}
 TWO_ROUNDS = {"needed": 8}
 
@@ -33,13 +33,6 @@ def passes(server, run, output, rounds):
     assert code == 0, errors
     assert [entry["round"] for entry in summary["rounds"]] == list(range(1, rounds + 1))
     assert digest(output / "model") == summary["model_digest"]
-
-
-def named(variable):
-    """A command that the environment names; the test is skipped where it names none."""
-    if not os.environ.get(variable):
-        pytest.skip(f"{variable} is not set")
-    return shlex.split(os.environ[variable])
 
 
 def anew():
@@ -120,11 +113,8 @@ def test_a_quota_that_is_used_up_is_told_and_the_run_goes_on_once_there_is_room(
         NAMESPACE, quota | {"spec": {"hard": {"requests.nvidia.com/gpu": "0"}}}
     )
     try:
-        taint = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
-        pool = {"selector": {}, "tolerations": [taint]}
-        run = submitted(
-            server, parameters(settings=ONE_ROUND, seed=anew(), gpus="1", node_pool=pool, max_rounds=1)
-        )
+        pool = read_json(POOLS / "nvidia-operator.json")["pool"] | {"selector": {}}
+        run = submitted(server, parameters(settings=ONE_ROUND, seed=anew(), pool=pool, max_rounds=1))
         told = eventually(
             "the quota", lambda: [pod for pod in pods(server, run) if "exceeded quota" in pod.message]
         )

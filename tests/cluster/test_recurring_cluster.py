@@ -1,10 +1,11 @@
-"""Recurring runs on a real Kubeflow Pipelines server; KFP_HOST names it. It takes about two minutes.
+"""Recurring runs on a real Kubeflow Pipelines server; KFP_HOST names it. They take several minutes.
 
 The pipeline's image is one that no node has, so that its runs stay under way until they are terminated.
 """
 
 import json
 import os
+import subprocess
 import time
 import uuid
 
@@ -16,6 +17,7 @@ from adsmu.recurring.declared import read_declared
 from adsmu.recurring.reconcile import difference, reconcile
 from adsmu.recurring.server import Server
 from adsmu.submit.server import connect
+from runs import NAMESPACE, core, eventually, named
 
 HOST = os.environ.get("KFP_HOST", "")
 pytestmark = [
@@ -92,14 +94,6 @@ def apply(server, declared, wait=60.0):
     return [line.split()[0] for line in told]
 
 
-def eventually(look, seconds):
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline
-        time.sleep(2)
-    return found
-
-
 def test_a_schedule_fires_the_newest_version_and_its_run_is_never_cut_short(api):
     connection, server, declared, newest = api
     every_minute = {"name": "often", "period": 60}
@@ -110,7 +104,7 @@ def test_a_schedule_fires_the_newest_version_and_its_run_is_never_cut_short(api)
         assert found.settled, found
     held = {change.name: change.found for change in found.changes}
 
-    (run,) = eventually(lambda: server.under_way(held["often"]), 180)
+    (run,) = eventually("a firing", lambda: server.under_way(held["often"]), 240)
     fired = connection.client.get_run(run)
     assert fired.pipeline_version_reference.pipeline_version_id == newest
 
@@ -127,3 +121,39 @@ def test_a_schedule_fires_the_newest_version_and_its_run_is_never_cut_short(api)
     assert apply(server, declared.read(changed)) == ["keep", "delete"]
     assert apply(server, declared.read()) == ["delete"]
     assert not [each for each in server.recurring_runs() if each.held.name in ("often", "paused")]
+
+
+def restart_the_scheduler():
+    """Ends the controller of recurring runs; Kubernetes, or else a command, starts it again."""
+    pod = {"namespace": NAMESPACE, "label_selector": "app=ml-pipeline-scheduledworkflow"}
+    if core().list_namespaced_pod(**pod).items:
+        core().delete_collection_namespaced_pod(**pod, grace_period_seconds=0)
+    else:
+        subprocess.run(named("ADSMU_RESTART_SCHEDULER"), check=True)
+
+
+def test_firings_do_not_overlap_outlive_the_controller_and_take_the_newest_version(api, tmp_path):
+    connection, server, declared, newest = api
+    often = declared.read({"name": "often", "period": 60})
+    assert apply(server, often) == ["create"]
+    (change,) = difference(often, server)[0].changes
+    found = next(each for each in server.recurring_runs() if each.held.name == "often")
+    assert change.act == "keep"
+    (first,) = eventually("a firing", lambda: server.under_way(found), 240)
+    restart_the_scheduler()
+    third = connection.client.upload_pipeline_version(
+        compiled(tmp_path / "3.yaml", "3"),
+        pipeline_version_name=f"{declared.name}-3",
+        pipeline_id=found.held.pipeline,
+    ).pipeline_version_id
+    time.sleep(130)  # two periods: nothing else fires while the first is under way
+    assert server.under_way(found) == [first]
+    connection.client.terminate_run(first)
+
+    def another():
+        return [run for run in server.under_way(found) if run != first]
+
+    (second,) = eventually("a firing after the restart", another, 240)
+    versions = [connection.client.get_run(run).pipeline_version_reference for run in (first, second)]
+    assert [each.pipeline_version_id for each in versions] == [newest, third]
+    connection.client.terminate_run(second)
