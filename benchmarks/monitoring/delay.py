@@ -75,7 +75,8 @@ def rows(
 def answered(table: pa.Table, model: Answer) -> pa.Table:
     """Rows with the answers of a model."""
     prediction, score = model(table)
-    return observations(table.append_column("prediction", [prediction]).append_column("score", [score]))
+    table = table.append_column("prediction", pa.array(prediction.tolist()))
+    return observations(table.append_column("score", pa.array(score)))
 
 
 def stream(bounds: tuple[float, float], moved: bool, seed: int) -> list[dict[str, bool]]:
