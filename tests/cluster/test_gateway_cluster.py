@@ -1,136 +1,58 @@
 """The gateway backend on a real cluster: pods of the predictor, a real gateway, requests all the while."""
 
 import json
-import os
 import time
-import urllib.request
 
-import pyarrow as pa
 import pytest
 
 pytest.importorskip("aiohttp")
 
 from cluster_load import Load
+from cluster_service import HOST, NEW, OLD, RATE, SERVICE, SETTLE, TRAINER, begin, released, rows, train, wait
 
 from adsmu.canary_deploy.cluster import Cluster, connect
 from adsmu.canary_deploy.cluster_records import ConfigMapRecord, LeaseRecord
 from adsmu.canary_deploy.lease import Lease
 from adsmu.canary_deploy.records import Conflict
-from adsmu.canary_deploy.release import register
 from adsmu.canary_deploy.traffic.gateway import RIGHTS, GatewayTraffic
 from adsmu.canary_deploy.traffic.port import TrafficRefused
 from adsmu.canary_deploy.traffic.serving import Serving
-from adsmu.data.schema import SCHEMA, write_utterances
 from adsmu.store import open_store
-from adsmu.stratify.assign import build_stratifier
-from adsmu.train.run import train_files
-
-HOST, SERVICE = "nlu.adsmu.test", "nlu"
-RATE = float(os.environ.get("ADSMU_RATE", "50"))
-SETTLE = 4.0
 
 
-OLD = {"Play": ["play moana", "play halo now"], "Stop": ["stop", "stop the music"]}
-NEW = {"to": ["add halo to my list", "add moana to my list"], "in": ["add halo in list gym"]}
-
-
-def rows(texts, *, new):
-    """Utterances; `texts` by stratum (new use case) or intent (existing)."""
-    made = [
-        {
-            "id": f"{name}-{number}",
-            "tokens": text.split(),
-            "tags": ["O"] * len(text.split()),
-            "intent": "Add" if new else name,
-            "domain": "music",
-            "source": "user" if new else "existing",
-            "split": "train",
-            "stratum_id": name if new else None,
-            "round": None,
-            "weight": 1.0,
-        }
-        for name, lines in texts.items()
-        for number, text in enumerate(lines)
-    ]
-    return pa.Table.from_pylist(made, schema=SCHEMA)
-
-
-def releases(where, folder, namespace):
+def releases(place, folder):
     """Two releases of one trainer, the second with a use case more, in the object storage."""
-    store, made = open_store(where["ADSMU_STORE"]).below(namespace), []
-    existing = rows(OLD, new=False)
+    made, existing = [], rows(OLD, new=False)
     for number, texts in enumerate(({"to": NEW["to"]}, NEW)):
-        data, place = rows(texts, new=True), folder / str(number)
-        write_utterances(existing, place / "existing")
-        write_utterances(data, place / "data")
-        train_files(
-            place / "existing",
-            place / "data",
-            None,
-            place / "model",
-            mode="full",
-            trainer="word_trainer:WordTrainer",
-            settings={},
-        )
-        stratifier = build_stratifier(data, existing, {name: name for name in texts})
-        made.append(register(store, place / "model", stratifier))
-    return made, f"{where['ADSMU_STORE']}/{namespace}"
+        new = rows(texts, new=True)
+        made.append(released(place, train(folder / str(number), new, existing), new, existing))
+    return made
 
 
 @pytest.fixture
 def service(where, namespace, tmp_path):
-    made, events = releases(where, tmp_path, namespace)
+    place = f"{where['ADSMU_STORE']}/{namespace}"
+    made = releases(place, tmp_path)
     settings = Serving(
         service=SERVICE,
         namespace=namespace,
         image=where["ADSMU_IMAGE"],
-        events=events,
+        events=place,
         gateway=where["ADSMU_GATEWAY"],
         hostname=HOST,
         replicas=2,
         cpu="250m",
         memory="512Mi",
         secret="storage",
-        trainer="word_trainer:WordTrainer",
+        trainer=TRAINER,
     )
     return GatewayTraffic(connect(namespace), settings), made, settings
-
-
-def wait(what, seconds=180.0):
-    """Waits for a function to say nothing; fails with its last words."""
-    end = time.monotonic() + seconds
-    while words := what():
-        assert time.monotonic() < end, words
-        time.sleep(0.2)
-
-
-def begin(traffic, where, release):
-    """Makes a first model the champion, and waits until the gateway sends requests to it."""
-    traffic.deploy(release)
-    wait(traffic.unready)
-    traffic.set_share(1.0)
-    wait(lambda: unanswered(where))
-    traffic.promote()
-    time.sleep(SETTLE)
-    assert traffic.champion() == release.digest
-
-
-def unanswered(where):
-    """How a request through the gateway fails; empty when it is answered."""
-    request = urllib.request.Request(
-        f"{where['ADSMU_GATEWAY_URL']}/v1/models/{SERVICE}", headers={"Host": HOST}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=5):
-            return ""
-    except OSError as error:
-        return str(error)
 
 
 def test_a_rollout_under_load_loses_no_request(service, where, record_property):
     traffic, (old, new), _ = service
     assert traffic.obstacles() == []
-    begin(traffic, where, old)
+    begin(traffic, where["ADSMU_GATEWAY_URL"], HOST, old)
     figures = {}
     with Load(where["ADSMU_GATEWAY_URL"], HOST, SERVICE, RATE) as load:
 
@@ -181,7 +103,7 @@ def test_a_rollout_under_load_loses_no_request(service, where, record_property):
 
 def test_every_answer_is_in_the_event_log_when_the_pods_are_gone(service, where):
     traffic, (old, new), settings = service
-    begin(traffic, where, old)
+    begin(traffic, where["ADSMU_GATEWAY_URL"], HOST, old)
     traffic.deploy(new)
     wait(traffic.unready)
     with Load(where["ADSMU_GATEWAY_URL"], HOST, SERVICE, RATE) as load:

@@ -6,15 +6,18 @@
 | ADSMU_CRDS | a folder of CustomResourceDefinitions that are made first; unknown kinds are skipped |
 """
 
+import base64
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "manifests"))
 
@@ -144,3 +147,16 @@ def test_the_servers_own_policies_refuse_a_spoilt_pod(spoil, word, namespace):
     code, said = taken(namespace, [pod])
     assert code
     assert word in said
+
+
+def test_the_object_storage_that_the_manifests_name_is_the_one_of_kubeflow_pipelines():
+    if not os.environ.get("KFP_HOST"):
+        pytest.skip("no Kubeflow Pipelines: KFP_HOST not set")
+    (launcher,) = [each for each in of_kind("overlays/kind", "ConfigMap") if "providers" in each["data"]]
+    endpoint = yaml.safe_load(launcher["data"]["providers"])["minio"]["default"]["endpoint"]
+    (secret,) = of_kind("overlays/kind", "Secret")
+    assert base64.b64decode(secret["data"]["AWS_ENDPOINT_URL"]).decode() == f"http://{endpoint}"
+    name, place, port = re.fullmatch(r"([\w-]+)\.([\w-]+):(\d+)", endpoint).groups()
+    code, said = kubectl("get", "service", name, "-n", place, "-o", "jsonpath={.spec.ports[*].port}")
+    assert code == 0, said
+    assert port in said.split()
