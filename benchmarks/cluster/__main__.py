@@ -22,6 +22,7 @@ from kfp.dsl import Dataset
 from adsmu.files import write_json
 from adsmu.pipelines.update.pipeline import tied
 from adsmu.submit.package import Package, package, read_package
+from adsmu.submit.pods import Pod
 from benchmarks.cluster import inputs, watched
 
 log = logging.getLogger(__name__)
@@ -36,11 +37,7 @@ def rounds() -> dict[str, Any]:
     given = inputs.stored(_place(), shapes=3, user=12, test=12) | NEVER
     given |= {"max_rounds": ROUNDS, "evaluation_rows": 4, "rows_per_stratum": 2}
     seen = watched.run(watched.server(), package(tied().text()), [given])
-    return {
-        "state": seen.states,
-        "seconds": seen.seconds,
-        "rounds": [_round(seen, n + 1) for n in range(ROUNDS)],
-    }
+    return {"states": seen.states, "seconds": seen.seconds, "rounds": each_round(seen.pods[0])}
 
 
 def many() -> dict[str, Any]:
@@ -89,22 +86,29 @@ def _stratify() -> Package:
         path.unlink(missing_ok=True)
 
 
-def _round(seen: watched.Watched, number: int) -> dict[str, Any]:
-    """A round's seconds from its first pod to its last, those of its steps' own pods, and its pods."""
-    of = [pod for pod in seen.pods[0] if pod.round == number and pod.ended]
-    steps = {pod.task: watched.lasted(pod) for pod in of if not pod.driver}
-    begin, end = (
-        datetime.fromisoformat(text) for text in (min(p.began for p in of), max(p.ended for p in of))
-    )
-    whole = (end - begin).total_seconds()
-    return {
-        "round": number,
-        "seconds": whole,
-        "steps": steps,
-        "beyond_the_steps": whole - sum(steps.values()),
-        "pods": len(of),
-        "drivers": sum(pod.driver for pod in of),
-    }
+def each_round(pods: list[Pod]) -> list[dict[str, Any]]:
+    """The rounds of a run: seconds from the first pod to the last, those of the steps' own pods, and pods.
+
+    Args:
+        pods: The run's pods.
+    """
+    found = []
+    for number in range(1, max(pod.round for pod in pods) + 1):
+        of = [pod for pod in pods if pod.round == number and pod.ended]
+        steps = {pod.task: watched.lasted(pod) for pod in of if not pod.driver}
+        begin, end = min(pod.began for pod in of), max(pod.ended for pod in of)
+        whole = (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+        found.append(
+            {
+                "round": number,
+                "seconds": whole,
+                "steps": steps,
+                "beyond_the_steps": whole - sum(steps.values()),
+                "pods": len(of),
+                "drivers": sum(pod.driver for pod in of),
+            }
+        )
+    return found
 
 
 def _figures(seen: watched.Watched) -> dict[str, Any]:
