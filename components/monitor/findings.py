@@ -13,6 +13,7 @@ from adsmu.errors import BadInput
 from adsmu.files import read_json
 from adsmu.monitor.conditions import select
 from adsmu.monitor.figures import Figure
+from adsmu.profile.projections import project
 from adsmu.strategy import LEVELS
 
 FORMAT = 1
@@ -127,18 +128,21 @@ def read_findings(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def drill_down(observations: pa.Table, finding: Mapping[str, Any]) -> list[str]:
+def drill_down(
+    observations: pa.Table, finding: Mapping[str, Any], projections: Mapping[str, str] | None = None
+) -> list[str]:
     """Gives the rows behind a finding.
 
     Args:
         observations: Observations that hold the finding's times.
         finding: A finding of a `findings.json`.
+        projections: Import paths by name, of the strategy (`Columns.projected`): a finding may be of one.
 
     Returns:
         Their ids, in order of the observations.
 
     Raises:
-        BadInput: The finding has another form, or names a column that is missing.
+        BadInput: The finding has another form, or names a column that is missing; or a projection fails.
 
     >>> times = pa.array([0, 9], pa.timestamp("us", "UTC"))
     >>> table = pa.table({"id": ["a", "b"], "time": times, "x": [1.0, None]})
@@ -148,12 +152,16 @@ def drill_down(observations: pa.Table, finding: Mapping[str, Any]) -> list[str]:
     """
     try:
         where = finding["where"]
+        named = {condition.get("column") for condition in where["rows"]}
+        for name, path in (projections or {}).items():
+            if name in named and name not in observations.column_names:
+                observations = observations.append_column(name, project(observations, path, name))
         conditions = [
             {"column": "time", "is": "within", "low": where["from"], "high": where["to"]},
             *where["rows"],
         ]
         chosen = select(observations, conditions)
-    except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise BadInput(f"where has another form: {error}", file="finding") from error
     return pc.filter(observations["id"], pa.array(chosen)).to_pylist()
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -171,11 +171,7 @@ def _drift(given: Given, strategy: Strategy, compared: Sequence[Compared]) -> li
             # Answers of earlier windows may be another model's: they are no series.
             asked = [column for column in watched if column not in ANSWERS]
             figures = with_kinds(figures, series, each.profile, each.name, asked, signals)
-        # A projection stands in profiles only: its rows are looked up by time.
-        found += [
-            replace(each, conditions=()) if each.column in strategy.columns.projected else each
-            for each in figures
-        ]
+        found += figures
     return found
 
 

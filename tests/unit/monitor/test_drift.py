@@ -130,7 +130,11 @@ def test_a_projection_is_watched_like_a_column() -> None:
     assert {each["column"] for each in last.findings["findings"]} == {"length"} and not last.findings[
         "alerts"
     ]
-    assert len(drill_down(table, last.findings["findings"][0])) == 300
+    finding, of = last.findings["findings"][0], {"length": "adsmu.profile.projections:token_count"}
+    longest = [f"1 {row}" for row in range(300) if 1 + row % 18 >= 6]
+    assert drill_down(table, finding, of) == longest
+    with pytest.raises(BadInput, match="column length: the column is missing"):
+        drill_down(table, finding)
 
 
 def test_a_text_is_watched_by_its_length_unless_it_is_ignored() -> None:
