@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from adsmu.errors import BadInput
 from adsmu.files import read_json, write_json
 from adsmu.imports import load
 from adsmu.store import Store, open_store
+
+PARTING = 5
+"""Seconds by which the first of several machines ends last: to torchrun on another its end is a loss."""
 
 ROWS, TASK, BASE, MODEL, FIGURES = "rows.parquet", "task.json", "base", "model", "figures.json"
 
@@ -132,6 +136,9 @@ def work(folder: Path) -> None:
         )
         if process == 0:
             write_json(figures, folder / FIGURES)
+        dist.barrier()
+        if process == 0 and int(os.environ["GROUP_WORLD_SIZE"]) > 1:
+            time.sleep(PARTING)
     finally:
         dist.destroy_process_group()
 
