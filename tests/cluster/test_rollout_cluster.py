@@ -70,7 +70,7 @@ class Case:
             "image": where["ADSMU_IMAGE"],
             "gateway": where["ADSMU_GATEWAY"],
             "hostname": HOST,
-            "cpu": "500m",
+            "cpu": "200m",
             "memory": "512Mi",
             "secret": "storage",
         }
