@@ -64,7 +64,7 @@ def api(tmp_path):
     finally:
         experiment = server.experiment(name)
         for run in client.list_runs(experiment_id=experiment, page_size=50).runs or () if experiment else ():
-            if run.state not in ("SUCCEEDED", "FAILED", "CANCELED"):
+            if run.state not in ("SUCCEEDED", "FAILED", "CANCELING", "CANCELED"):
                 client.terminate_run(run.run_id)
         reconcile(declared.read(), server, wait=120, tell=lambda _: None)
         if experiment:
