@@ -1,6 +1,7 @@
 """The manifests build, keep to the policy, and say what the code asks for."""
 
 import copy
+import inspect
 import json
 import re
 import shutil
@@ -19,6 +20,7 @@ from adsmu.canary_deploy.traffic import gateway, inference, knative, kserve
 from adsmu.canary_deploy.traffic.serving import Serving
 from adsmu.errors import BadInput, StepFailed
 from adsmu.pipelines import manifests
+from adsmu.recurring import server
 from adsmu.recurring.declared import read_declared
 from adsmu.recurring.difference import Pipeline, Version, compare
 from adsmu.submit.package import package, read_parameters
@@ -113,6 +115,19 @@ def test_the_runtime_is_the_one_that_train_submits_to():
     pod = job["template"]["spec"]["template"]["spec"]
     assert (job["name"], [each["name"] for each in pod["containers"]]) == ("node", ["node"])
     assert (job["template"]["spec"]["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
+
+
+def test_the_role_of_recurring_runs_holds_the_verbs_of_the_calls_that_are_made():
+    services = {"recurring_run": "jobs", "pipeline": "pipelines", "experiment": "experiments", "run": "runs"}
+    calls = re.findall(r"(\w+)_service_([a-z]+)_", inspect.getsource(server))
+    called = {(services[service], verb) for service, verb in calls}
+    (role,) = [
+        each
+        for each in of_kind("overlays/multi-user", "Role")
+        if each["metadata"]["name"] == "adsmu-recurring"
+    ]
+    held = {(what, verb) for rule in role["rules"] for what in rule["resources"] for verb in rule["verbs"]}
+    assert held == called
 
 
 @pytest.mark.parametrize("folder", OVERLAYS)
