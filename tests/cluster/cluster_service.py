@@ -67,7 +67,7 @@ def released(place: str, model: Path, new: pa.Table, existing: pa.Table) -> Rele
     return register(open_store(place), model, build_stratifier(new, existing, names))
 
 
-def wait(what, seconds=180.0):
+def wait(what, seconds=600.0):
     """Waits for a function to say nothing; fails with its last words."""
     end = time.monotonic() + seconds
     while words := what():

@@ -70,7 +70,7 @@ class Case:
             "image": where["ADSMU_IMAGE"],
             "gateway": where["ADSMU_GATEWAY"],
             "hostname": HOST,
-            "cpu": "200m",
+            "cpu": "300m",
             "memory": "512Mi",
             "secret": "storage",
         }

@@ -1,4 +1,4 @@
-"""What docs/own-model.md shows runs as it stands there."""
+"""What guides show runs, or fits, as it stands there."""
 
 import os
 import re
@@ -9,20 +9,25 @@ from pathlib import Path
 
 import pytest
 
+from adsmu.canary_deploy.schedule import read_plan
+from adsmu.canary_deploy.traffic.serving import Serving
 from adsmu.data.demo import write_demo
 from adsmu.data.schema import read_utterances
 from adsmu.errors import BadInput
 from adsmu.files import read_json
 from adsmu.stratified_evaluate.correctness import mark
 from adsmu.stratify.strata import stratify_files
+from adsmu.submit.package import package, read_parameters
 from adsmu.train.model import load_model
 from adsmu.train.run import train_files
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "own-model.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+GUIDES = ("own-model", "from-an-empty-cluster", "gitops")
 
 
-def block(language):
-    (found,) = re.findall(rf"```{language}\n(.*?)```", GUIDE, flags=re.DOTALL)
+def block(language, guide="own-model"):
+    text = (ROOT / "docs" / f"{guide}.md").read_text(encoding="utf-8")
+    (found,) = re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
     return found
 
 
@@ -64,3 +69,31 @@ def test_the_commands_of_the_guide_run(folder):
         assert done.returncode in (0, 3), done.stderr
     assert (folder / "run" / "report.html").exists()
     assert ", short" in " ".join(each["shape"] for each in read_json("run/evaluation.json")["strata"])
+
+
+def test_the_parameters_of_the_cluster_guide_fit_the_pipeline(tmp_path):
+    (tmp_path / "update.yaml").write_text(block("yaml", "from-an-empty-cluster"))
+    update = package((ROOT / "pipelines" / "update" / "pipeline.yaml").read_text())
+    given = read_parameters(update, [], tmp_path / "update.yaml")
+    read_plan(given["plan"])
+    assert Serving.from_json(
+        {"service": given["service"], "image": "adsmu:1", "events": given["store"]} | given["serving"]
+    )
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_what_a_guide_names_is_there(guide):
+    text = (ROOT / "docs" / f"{guide}.md").read_text(encoding="utf-8")
+    named = re.findall(r"(?<![\w/])(?:manifests|tests|docs|images)/[\w./-]*\w", text)
+    named += [f"docs/{each}" for each in re.findall(r"\]\(([\w./-]+)", text)]
+    for each in named:
+        assert (ROOT / each).exists(), each
+
+
+def test_the_python_of_the_cluster_guide_is_python():
+    text = (ROOT / "docs" / "from-an-empty-cluster.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert len(blocks) == 2
+    for each in blocks:
+        compile(each, "guide", "exec")
+        exec("\n".join(line for line in each.splitlines() if re.match(r"from|import", line)), {})
