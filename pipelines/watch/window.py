@@ -26,6 +26,9 @@ MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 
 STAMP = "%Y%m%dT%H%M%S"
 
+BEFORE = "before.txt"
+"""Stands in each folder that a run takes over: object storage knows no empty folders, and would lose one."""
+
 
 def newest_window(now: datetime, length: timedelta) -> Window:
     """The newest window that is over.
@@ -103,6 +106,7 @@ def open_window(
     unfit = _written(here, window, needs)
     for folder, prefix in ((history, f"windows/{plan.name}"), (previous, _last_dataset(at, plan))):
         Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / BEFORE).write_text(f"What stood here before {of.end.isoformat()}.\n")
         if prefix and at.names(prefix):
             download(at, prefix, folder)
     return {

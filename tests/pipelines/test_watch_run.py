@@ -15,6 +15,8 @@ from adsmu.errors import BadInput
 from adsmu.files import digest, read_json, write_json
 from adsmu.form_dataset.form import read_dataset
 from adsmu.lineage.kept import keep_promoted
+from adsmu.monitor.findings import Window
+from adsmu.monitor.history import read_history
 from adsmu.monitor.system import read_system
 from adsmu.pipelines.rules import check
 from adsmu.pipelines.storage import KEYS, SECRET
@@ -172,12 +174,19 @@ def test_the_update_learns_from_the_dataset_that_the_record_names(watched):
     assert user["intent"].to_pylist() == rows["label"].to_pylist()
 
 
-def opened(folder, watched, *, service="speaker", until="2026-01-19"):
+def opened(folder, watched, *, service="speaker", until="2026-01-19", strategy="strategy.yaml"):
     """What a run at a time takes out of the store, and where it put it."""
     names = ("seen.parquet", "window.parquet", "readings.parquet", "history", "previous")
     places = [folder / name for name in names]
-    given = watched / "strategy.yaml", until, *places, watched / "validation.parquet"
+    given = watched / strategy, until, *places, watched / "validation.parquet"
     return open_window(str(watched / "store"), service, *given), *places
+
+
+def test_what_the_first_run_hands_on_is_no_empty_folder_which_object_storage_would_lose(watched, tmp_path):
+    (watched / "first.yaml").write_text(STRATEGY.replace("name: speaker", "name: first"))
+    _, *_, history, previous = opened(tmp_path, watched, strategy="first.yaml")
+    assert all(list(folder.iterdir()) for folder in (history, previous))
+    assert read_history(history, Window(START, START + timedelta(weeks=1))) == []
 
 
 def test_the_window_is_kept_for_the_next_run(watched, tmp_path):
