@@ -22,7 +22,7 @@ from kfp.dsl import Dataset
 from adsmu.files import write_json
 from adsmu.pipelines.update.pipeline import tied
 from adsmu.submit.package import Package, package, read_package
-from adsmu.submit.pods import Pod
+from adsmu.submit.pods import Pod, read_pods
 from benchmarks.cluster import inputs, watched
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,16 @@ def _stratify() -> Package:
         path.unlink(missing_ok=True)
 
 
+def rounds_of(run: str) -> dict[str, Any]:
+    """The rounds of a run that was started otherwise, such as by the tests.
+
+    Args:
+        run: Its id.
+    """
+    pods = read_pods(watched.server(), run)
+    return {"run": run, "pods": len(pods), "rounds": each_round(pods)}
+
+
 def each_round(pods: list[Pod]) -> list[dict[str, Any]]:
     """The rounds of a run: seconds from the first pod to the last, those of the steps' own pods, and pods.
 
@@ -142,15 +152,17 @@ def main() -> None:
     log.setLevel(logging.INFO)
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
     parser.add_argument("which", nargs="*", choices=[*BENCHMARKS, []], help="all, if none is named")
-    for name in parser.parse_args().which or BENCHMARKS:
+    parser.add_argument("--run", default="", help="take the rounds of this run, which has ended")
+    options = parser.parse_args()
+    for name in ["rounds"] if options.run else options.which or BENCHMARKS:
         held = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         held[name] = {
             "what": " ".join((BENCHMARKS[name].__doc__ or "").split()),
-            "command": f"python -m benchmarks.cluster {name}",
+            "command": f"python -m benchmarks.cluster {'--run RUN' if options.run else name}",
             "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
             "cores": os.cpu_count(),
             "load_before": os.getloadavg()[0],
-            "figures": BENCHMARKS[name](),
+            "figures": rounds_of(options.run) if options.run else BENCHMARKS[name](),
         }
         log.info("%s: %s", name, json.dumps(held[name]["figures"], default=str))
         write_json(held, RESULTS)
