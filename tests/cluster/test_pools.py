@@ -4,6 +4,7 @@ Pods ask for what the engine makes of the pool and of the compiled pipeline, and
 node when the scheduler has decided, whether its image is there or not. The pool is tainted, with a free GPU.
 """
 
+import dataclasses
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from adsmu.canary_deploy.cluster import POD, Cluster
 from adsmu.pipelines.update.pipeline import tied
 from adsmu.train_job.follow import waits_for
 from adsmu.train_job.pool import read_pool
+from runs import NAMESPACE, core, eventually, pods, submitted
 
 POOLS = Path(__file__).parents[2] / "manifests" / "pools"
 NEEDED = ("KUBECONFIG", "ADSMU_POOL")
@@ -144,3 +146,21 @@ def test_each_pool_of_the_manifests_fits_what_the_scheduler_takes(cluster):
         pod = {"nodeSelector": given.selector, "tolerations": given.tolerations}
         body = {"containers": [{"name": "main", "image": "localhost/none:1"}], **pod}
         cluster.create(POD, POD.head | {"metadata": {"name": path.stem}, "spec": body}, dry_run=True)
+
+
+@pytest.mark.slow
+def test_the_engine_puts_train_on_the_pool_and_every_other_step_beside_it(
+    server, parameters, pool, of_the_pool
+):
+    file = parameters(settings={"needed": 1000}, max_rounds=1, pool=dataclasses.asdict(pool))
+    run = submitted(server, file)
+
+    def node_of_train():
+        found = [pod for pod in pods(server, run) if (pod.task, pod.driver) == ("train", False)]
+        return found and core().read_namespaced_pod(found[0].name, NAMESPACE).spec.node_name
+
+    assert eventually("train has a node", node_of_train, 1800) in of_the_pool
+    for pod in pods(server, run):
+        if (pod.task, pod.driver) != ("train", False):
+            node = core().read_namespaced_pod(pod.name, NAMESPACE).spec.node_name
+            assert node not in of_the_pool, pod

@@ -184,16 +184,16 @@ def test_two_nodes_train_one_model_and_nothing_is_left(namespace, pool, tmp_path
 @pytest.mark.slow
 def test_a_killed_node_is_followed_by_another_that_goes_on_from_the_object_storage(namespace, pool, tmp_path):
     anywhere = {"nodes": 2, "tolerations": pool["tolerations"]}
-    step = Step(namespace, anywhere, {"epochs": 60})
-    step.says("epoch 2 of 60")
+    step = Step(namespace, anywhere, {"epochs": 20})
+    step.says("epoch 2 of 20")
     (killed,) = [name for name in step.nodes() if "-1-node-0-1-" in name]
     core().delete_namespaced_pod(killed, namespace.namespace, grace_period_seconds=0)
-    phase, log = step.ended()
+    phase, log = step.ended(1800)
     assert phase == "Succeeded", log
     assert "another goes on from" in log
     assert "resumed after epoch" in log
     step.cleaned_up()
-    assert read_model(download(step.place, "model", tmp_path / "model"))["figures"]["epochs"] == 60
+    assert read_model(download(step.place, "model", tmp_path / "model"))["figures"]["epochs"] == 20
 
 
 @pytest.mark.slow
