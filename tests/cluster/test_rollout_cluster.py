@@ -28,7 +28,7 @@ from adsmu.store.evidence import EvidenceLog
 pytestmark = pytest.mark.slow
 
 PLAN = {
-    "steps": [0.25, 1.0], "look_seconds": 3, "settle_seconds": 4, "label_seconds": 4, "slow_seconds": 30,
+    "steps": [0.25, 1.0], "look_seconds": 3, "settle_seconds": 6, "label_seconds": 10, "slow_seconds": 30,
     "min_requests": 20, "min_labels": 5, "margin": 0.3, "floor": 0.6, "rare": 0.05,
     "ready_seconds": 900, "max_seconds": 1800,
 }  # fmt: skip
@@ -48,11 +48,13 @@ class Users(Replay):
         return await super()._post(session, path, body, headers | {"Host": HOST})
 
 
-def mislabelled(table):
-    """Rows of which those of one stratum are tagged wrongly."""
-    wrong = [each | {"tags": ["B-list", *each["tags"][1:]]} if each["stratum_id"] == "in" else each
-             for each in table.to_pylist()]  # fmt: skip
-    return type(table).from_pylist(wrong, table.schema)
+def mistagged(table):
+    """Rows of which the word `in`, which only one stratum has, is tagged wrongly."""
+    found = [
+        each | {"tags": ["B-list" if token == "in" else "O" for token in each["tokens"]]}
+        for each in table.to_pylist()
+    ]
+    return pa.Table.from_pylist(found, table.schema)
 
 
 class Case:
@@ -64,7 +66,7 @@ class Case:
         existing, new = rows(OLD, new=False), rows(NEW, new=True)
         more = rows(NEW | {"to": [*NEW["to"], "add gym to my list"]}, new=True)
         self.champion = released(self.place, train(folder / "champion", new, existing), new, existing)
-        self.model = train(folder / "candidate", more if good else mislabelled(more), existing)
+        self.model = train(folder / "candidate", more if good else mistagged(more), existing)
         serving = {
             "namespace": namespace,
             "image": where["ADSMU_IMAGE"],
