@@ -54,20 +54,18 @@ def test_checkpoints_in_a_file_are_refused_before_any_process_starts(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "existing.parquet"]
 
 
-def test_a_killed_process_fails_the_training_and_leaves_nothing(tmp_path, monkeypatch):
+def test_a_killed_process_fails_the_training_which_goes_on_from_its_checkpoint(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
     write_utterances(both_splits(20), tmp_path / "existing.parquet")
+    files = (tmp_path / "existing.parquet", None, None, tmp_path / "m")
+    given = {"mode": "full", "settings": SETTINGS | {"processes": 2}, "checkpoints": tmp_path / "checkpoints"}
     with pytest.raises(RuntimeError, match="2 processes ended with exit code"):
-        train_files(
-            tmp_path / "existing.parquet",
-            None,
-            None,
-            tmp_path / "m",
-            mode="full",
-            trainer="dying_trainer:DyingTrainer",
-            settings=SETTINGS | {"processes": 2},
-        )
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["existing.parquet"]
+        train_files(*files, trainer="dying_trainer:DyingTrainer", **given)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "existing.parquet"]
+    assert "SIGKILL" in capfd.readouterr().err
+    assert train_files(*files, **given)["epochs"] == SETTINGS["epochs"]
+    assert "resumed after epoch 2" in capfd.readouterr().err
+    assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
 @pytest.mark.parametrize(
