@@ -24,8 +24,12 @@ def main(at: str, run: str) -> None:
     for event in events:
         ends = read if event.type == words.Event.INPUT else made
         ends[event.execution_id].append(uris[event.artifact_id])
-    sources = {uri: read[each] for each in made for uri in made[each]}
-    sys.stdout.write(json.dumps({"states": states, "made": sources}))
+    sources = defaultdict(set)  # a task that holds others gives out what they made, and reads nothing
+    for execution, outputs in made.items():
+        for uri in outputs:
+            sources[uri].update(read[execution])
+    told = {uri: sorted(others) for uri, others in sources.items()}
+    sys.stdout.write(json.dumps({"states": states, "made": told}))
 
 
 if __name__ == "__main__":
