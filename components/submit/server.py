@@ -23,6 +23,9 @@ LOWEST, TESTED = "2.15", "2.17"
 SECONDS = 30.0
 """How long the server may take for an answer."""
 
+NO_LOG = '{"error_message":'
+"""What an answer begins with in which the server, with status 200, says that it has no log."""
+
 TOKEN = "KFP_EXISTING_TOKEN"  # noqa: S105 - the name of kfp's own variable, not a token
 
 
@@ -73,7 +76,8 @@ class Server:
             answer = _get(api, f"/apis/v1alpha1/runs/{run}/nodes/{pod}/log", _preload_content=False)
         except (ApiException, urllib3.exceptions.HTTPError):
             return ""
-        return str(answer.data.decode(errors="replace"))
+        text = str(answer.data.decode(errors="replace"))
+        return "" if text.startswith(NO_LOG) else text
 
 
 class _Client(kfp.Client):

@@ -114,3 +114,10 @@ def test_a_failed_step_is_told_in_its_own_words(stored, kfp_api):
     )
     assert failure(server, "run", [lost]) == "train in round 1 failed: rows.parquet, row 3: a rule"
     assert train.name.startswith("update-x-system-container-impl-")
+
+
+def test_an_answer_that_there_is_no_log_is_not_taken_for_the_log(stored, kfp_api):
+    (train, *_) = stored.steps("train")
+    lost = replace(train, phase="Failed", message="Error (exit code 1)")
+    kfp_api.logs[train.name] = '{"error_message":"BadRequestError: Failed to read logs: NotFound"}'
+    assert failure(connect(kfp_api.url), "run", [lost]) == "train in round 1 failed: Error (exit code 1)"
