@@ -9,8 +9,8 @@ PATIENCE = 2
 """Drifted windows after which a drift no longer counts as possibly temporary."""
 
 STEP = 0.75
-"""Part of a shift that falls within two windows when it is sudden. A change amid a window spreads over two
-steps; one that takes three windows or more leaves at most two thirds to any two of them."""
+"""Part of the farthest shift that falls within two windows when it is sudden. A change amid a window spreads
+over two steps; one that takes three windows or more leaves at most two thirds to any two of them."""
 
 MATCH = 0.5
 """How near the window one cycle ago is, beside the farthest part of the cycle, when a drift is periodic."""
@@ -68,7 +68,7 @@ def recognise(
         return None
     start = max(len(drifted) - run - 1, 0)
     steps = [pairs[t, max(t - 2, start)] for t in range(start + 1, len(drifted))]
-    return "sudden" if max(steps) >= STEP * np.median(distance[-run:]) else "gradual"
+    return "sudden" if max(steps) >= STEP * distance[-run:].max() else "gradual"
 
 
 def period(between: ArrayLike, drifted: ArrayLike, threshold: float) -> int | None:

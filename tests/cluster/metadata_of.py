@@ -8,11 +8,12 @@ import json
 import sys
 from collections import Counter, defaultdict
 
-from ml_metadata.metadata_store import metadata_store
-from ml_metadata.proto import metadata_store_pb2 as words
-
 
 def main(at: str, run: str) -> None:
+    # Only here: tests are collected by an interpreter that lacks the package.
+    from ml_metadata.metadata_store import metadata_store
+    from ml_metadata.proto import metadata_store_pb2 as words
+
     host, _, port = at.partition(":")
     store = metadata_store.MetadataStore(words.MetadataStoreClientConfig(host=host, port=int(port)))
     context = store.get_context_by_type_and_name("system.PipelineRun", run)
