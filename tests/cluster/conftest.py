@@ -16,10 +16,10 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "unit" / "serve")]
 
+from cluster_runs import NAMESPACE, core  # noqa: E402
 from namespaces import made_namespace  # noqa: E402
 
 from adsmu.store import open_store, upload  # noqa: E402
-from runs import NAMESPACE, core  # noqa: E402
 
 NEEDED = ("KUBECONFIG", "ADSMU_IMAGE", "ADSMU_GATEWAY", "ADSMU_GATEWAY_URL", "ADSMU_STORE")
 RUNS_NEED = ("KFP_HOST", "ADSMU_IMAGE", "ADSMU_STORE", "KUBECONFIG")

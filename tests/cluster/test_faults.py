@@ -10,13 +10,13 @@ import uuid
 from pathlib import Path
 
 import pytest
+from cluster_runs import NAMESPACE, adsmu, core, eventually, kill, named, pod_at_work, pods, submitted
 from rich.console import Console
 
 from adsmu.errors import StepFailed
 from adsmu.files import digest, read_json
 from adsmu.submit import watching
 from adsmu.submit.server import connect
-from runs import NAMESPACE, adsmu, core, eventually, kill, named, pod_at_work, pods, submitted
 
 pytestmark = pytest.mark.slow
 POOLS = Path(__file__).parents[2] / "manifests" / "pools"

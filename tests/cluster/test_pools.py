@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
+from cluster_runs import NAMESPACE, core, eventually, pods, submitted
 from namespaces import made_namespace
 
 from adsmu.canary_deploy.cluster import POD, Cluster
 from adsmu.pipelines.update.pipeline import tied
 from adsmu.train_job.follow import waits_for
 from adsmu.train_job.pool import read_pool
-from runs import NAMESPACE, core, eventually, pods, submitted
 
 POOLS = Path(__file__).parents[2] / "manifests" / "pools"
 NEEDED = ("KUBECONFIG", "ADSMU_POOL")

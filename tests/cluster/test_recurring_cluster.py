@@ -10,6 +10,7 @@ import time
 import uuid
 
 import pytest
+from cluster_runs import NAMESPACE, core, eventually, named
 from kfp import compiler, dsl
 
 from adsmu.errors import StepFailed
@@ -17,7 +18,6 @@ from adsmu.recurring.declared import read_declared
 from adsmu.recurring.reconcile import difference, reconcile
 from adsmu.recurring.server import Server
 from adsmu.submit.server import connect
-from runs import NAMESPACE, core, eventually, named
 
 HOST = os.environ.get("KFP_HOST", "")
 pytestmark = [

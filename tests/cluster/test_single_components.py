@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from cluster_runs import ended, pods
 from kfp import compiler, components, dsl
 from kfp.dsl import Artifact, Dataset, Input, Model
 
@@ -12,7 +13,6 @@ from adsmu.store import open_store
 from adsmu.stratified_evaluate.evaluate import evaluate_files
 from adsmu.stratify.strata import stratify_files
 from adsmu.submit.server import connect
-from runs import ended, pods
 
 pytestmark = pytest.mark.slow
 COMPONENTS = Path(__file__).parents[2] / "components"

@@ -3,9 +3,9 @@
 import uuid
 
 import pytest
+from cluster_runs import adsmu
 
 from adsmu.files import digest, read_json
-from runs import adsmu
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cluster_runs import core, eventually
 from namespaces import made_namespace
 
 from adsmu.canary_deploy.cluster import POD, Cluster
@@ -18,7 +19,6 @@ from adsmu.data.schema import write_utterances
 from adsmu.store import download, open_store
 from adsmu.train.model import load_model, read_model
 from adsmu.train_job.manifest import JOB_LABEL, RUNTIME, TRAIN_JOB
-from runs import core, eventually
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests" / "unit" / "train"))

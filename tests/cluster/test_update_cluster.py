@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from cluster_runs import adsmu, pods, submitted
 
 from adsmu.data.corpus import Corpus
 from adsmu.data.prepare import prepare
@@ -15,7 +16,6 @@ from adsmu.files import digest, read_json
 from adsmu.store import open_store, upload
 from adsmu.submit.server import connect
 from adsmu.train.run import train_files
-from runs import adsmu, pods, submitted
 
 pytestmark = pytest.mark.slow
 INTENT, ROWS = "AddToPlaylist", 120

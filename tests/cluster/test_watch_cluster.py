@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pyarrow as pa
 import pytest
+from cluster_runs import adsmu, ended, eventually, submitted
 
 from adsmu.data.schema import read_utterances
 from adsmu.pipelines.watch.pipeline import compiled
@@ -21,7 +22,6 @@ from adsmu.store import open_store, upload
 from adsmu.submit.package import read_package
 from adsmu.submit.server import connect
 from adsmu.submit.start import upload as upload_pipeline
-from runs import adsmu, ended, eventually, submitted
 
 pytestmark = pytest.mark.slow
 START = datetime(2026, 1, 5, tzinfo=UTC)
