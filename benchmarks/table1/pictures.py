@@ -77,6 +77,8 @@ def draw_rounds(results: Sequence[Mapping[str, Any]], labels: Mapping[str, str],
         if arm in errors:
             last = _means(list(errors[arm].values()))[-1]
             axes.axhline(last, color=color, linestyle="--", linewidth=1, label=labels[arm])
+    shown = next(iter(errors.values()))
+    axes.set_title(f"{sum(map(len, shown.values()))} cells of {len(shown)} use cases", fontsize="small")
     axes.set_ylim(bottom=0)
     axes.set_xlabel("round (the same data added in each)")
     axes.set_ylabel("frame error on real test rows")
