@@ -12,7 +12,6 @@ whose questions are answered with labels. Nothing is retrained: told is the firs
 fires.
 """
 
-import argparse
 import datetime
 import json
 import logging
@@ -32,7 +31,7 @@ from adsmu.profile.observations import TIME, observations
 from adsmu.profile.profiles import profile
 from adsmu.strategy import Columns, Signal, Strategy
 from adsmu.strategy.updates import Trigger
-from benchmarks.monitoring.record import merge
+from benchmarks.monitoring.record import asked_seeds, merge
 from benchmarks.monitoring.summaries import mean, rate
 
 SEEDS = 10
@@ -141,26 +140,23 @@ def summary(streams: list[list[dict[str, bool]]]) -> dict[str, Any]:
 
 def main() -> None:
     """Measures and merges the record."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seeds", type=int, default=SEEDS)
-    given = options.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    seeds = asked_seeds(__doc__, SEEDS)
     warnings.filterwarnings("ignore", module="sklearn")
     found: dict[str, Any] = {}
     for name, bounds in CHANGES.items():
         moved = name == "inputs"
-        found[name] = summary([stream(bounds, moved, seed) for seed in range(given.seeds)])
+        found[name] = summary([stream(bounds, moved, seed) for seed in range(seeds)])
         log.info("%s %s", name, json.dumps(found[name]))
     merge(
         {
             "detection_delay": found
             | {
-                "seeds": given.seeds,
+                "seeds": seeds,
                 "weeks on either side": WEEKS,
                 "rows of a week": ROWS,
                 "labels come after": "1 week",
                 "date": f"{datetime.date.today()}",
-                "command": f"python -m benchmarks.monitoring.delay --seeds {given.seeds}",
+                "command": f"python -m benchmarks.monitoring.delay --seeds {seeds}",
             }
         }
     )

@@ -10,7 +10,6 @@ Held back: a model that has learnt half of some intents answers all of them. Loo
 found: answers, confidence, embedding, labels, and the schema, which is as it was.
 """
 
-import argparse
 import datetime
 import json
 import logging
@@ -30,7 +29,7 @@ from adsmu.profile.profiles import profile
 from adsmu.strategy import LEVELS, MEASURES, Columns, Signal, Strategy
 from benchmarks.monitoring.curation import corpus
 from benchmarks.monitoring.new_class import images
-from benchmarks.monitoring.record import merge
+from benchmarks.monitoring.record import asked_seeds, merge
 from benchmarks.monitoring.summaries import rate
 
 SEEDS = 50
@@ -153,21 +152,18 @@ def observed(rows: np.ndarray, labels: np.ndarray, model: Any, begin: datetime.d
 
 def main() -> None:
     """Measures and merges the record."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seeds", type=int, default=SEEDS)
-    given = options.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    seeds = asked_seeds(__doc__, SEEDS)
     space = texts()
-    halves = [half(space, seed) for seed in range(given.seeds)]
+    halves = [half(space, seed) for seed in range(seeds)]
     held = {name: rate([each[name] for each in halves]) for name in halves[0]}
     log.info("%s", json.dumps(held))
     stamp = {
-        "seeds": given.seeds,
+        "seeds": seeds,
         "date": f"{datetime.date.today()}",
-        "command": f"python -m benchmarks.monitoring.detection --seeds {given.seeds}",
+        "command": f"python -m benchmarks.monitoring.detection --seeds {seeds}",
     }
     merge({"half_of_the_intents": held | stamp})
-    merge({"mixture": mixtures(given.seeds) | {"permutations": PERMUTATIONS} | stamp})
+    merge({"mixture": mixtures(seeds) | {"permutations": PERMUTATIONS} | stamp})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ is as right as it was on the calibration rows. In the last three cases answers s
 the new rows are of a class that the model has not: the estimate cannot see that, or not all of it.
 """
 
-import argparse
 import datetime
 import json
 import logging
@@ -24,7 +23,7 @@ import pyarrow as pa
 from adsmu.local.learners import train
 from adsmu.monitor.estimate import estimated_accuracy
 from adsmu.strategy import Columns
-from benchmarks.monitoring.record import merge
+from benchmarks.monitoring.record import asked_seeds, merge
 from benchmarks.monitoring.scenarios import draw, sources
 from benchmarks.monitoring.summaries import mean, rate
 from benchmarks.monitoring.watch import FEATURES, bike
@@ -97,23 +96,20 @@ def summary(rows: list[dict[str, float]]) -> dict[str, Any]:
 
 def main() -> None:
     """Measures and merges the record."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seeds", type=int, default=SEEDS)
-    given = options.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    seeds = asked_seeds(__doc__, SEEDS)
     warnings.filterwarnings("ignore", module="sklearn")
     found = {"bike, months": summary(list(months()))}
     for name in CASES:
-        found[f"clinc150, {name}"] = summary([case(name, seed) for seed in range(given.seeds)])
+        found[f"clinc150, {name}"] = summary([case(name, seed) for seed in range(seeds)])
     for name, of in found.items():
         log.info("%s %s", name, json.dumps(of))
     merge(
         {
             "label_free_estimate": found
             | {
-                "seeds": given.seeds,
+                "seeds": seeds,
                 "date": f"{datetime.date.today()}",
-                "command": f"python -m benchmarks.monitoring.estimates --seeds {given.seeds}",
+                "command": f"python -m benchmarks.monitoring.estimates --seeds {seeds}",
             }
         }
     )

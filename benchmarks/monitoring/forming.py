@@ -9,7 +9,6 @@ five that a model is worst at on one part of the held-out rows are learnt from t
 the other part.
 """
 
-import argparse
 import datetime
 import json
 import logging
@@ -24,7 +23,7 @@ from adsmu.form_dataset.forms import form
 from adsmu.local.learners import train
 from adsmu.strategy import Columns, Dataset
 from benchmarks.monitoring.curation import corpus, production
-from benchmarks.monitoring.record import merge
+from benchmarks.monitoring.record import asked_seeds, merge
 from benchmarks.monitoring.summaries import mean
 from benchmarks.monitoring.watch import FEATURES, bike
 
@@ -121,14 +120,11 @@ def right(model: Any, rows: pa.Table) -> np.ndarray:
 
 def main() -> None:
     """Measures and merges the record."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seeds", type=int, default=SEEDS)
-    given = options.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    seeds = asked_seeds(__doc__, SEEDS)
     warnings.filterwarnings("ignore", module="sklearn")
     found = {"bike": months()}
     log.info("%s", json.dumps(found["bike"]))
-    runs = [weak(seed) for seed in range(given.seeds)]
+    runs = [weak(seed) for seed in range(seeds)]
     found["clinc150, weak intents"] = {name: mean([run[name] for run in runs]) for name in runs[0]}
     others = found["clinc150, weak intents"]["others gain"]["low"]
     found["clinc150, weak intents"] |= {"margin": MARGIN, "others kept": bool(others > -MARGIN)}
@@ -137,9 +133,9 @@ def main() -> None:
         {
             "dataset_forms": found
             | {
-                "seeds": given.seeds,
+                "seeds": seeds,
                 "date": f"{datetime.date.today()}",
-                "command": f"python -m benchmarks.monitoring.forming --seeds {given.seeds}",
+                "command": f"python -m benchmarks.monitoring.forming --seeds {seeds}",
             }
         }
     )

@@ -9,7 +9,6 @@ The last window is judged, as `monitor` judges it. Beside it stand the months as
 first two.
 """
 
-import argparse
 import datetime
 import json
 import logging
@@ -128,23 +127,20 @@ def seasons(rows: pa.Table) -> dict[str, list[str]]:
 
 def main() -> None:
     """Measures and merges the record."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seeds", type=int, default=SEEDS)
-    given = options.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    seeds = record.asked_seeds(__doc__, SEEDS)
     rows = bike()
     weather = pc.cast(rows["weathersit"], pa.string())
     rows = rows.set_column(rows.column_names.index("weathersit"), "weathersit", weather)
-    found = injected(rows, given.seeds) | {"bike, months 3 to 24": seasons(rows)}
+    found = injected(rows, seeds) | {"bike, months 3 to 24": seasons(rows)}
     log.info("%s", json.dumps(found["bike, months 3 to 24"]))
     record.merge(
         {
             "drift_kinds": found
             | {
-                "seeds": given.seeds,
+                "seeds": seeds,
                 "rows": ROWS,
                 "date": f"{datetime.date.today()}",
-                "command": f"python -m benchmarks.monitoring.kinds --seeds {given.seeds}",
+                "command": f"python -m benchmarks.monitoring.kinds --seeds {seeds}",
             }
         }
     )
