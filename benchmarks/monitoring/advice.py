@@ -127,7 +127,7 @@ def main() -> None:
                     | {
                         "date": f"{datetime.date.today()}",
                         "seeds": given.seeds,
-                        "command": "python -m benchmarks.monitoring.advice",
+                        "command": f"python -m benchmarks.monitoring.advice --seeds {given.seeds}",
                     }
                 }
             )

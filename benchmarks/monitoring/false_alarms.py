@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from adsmu.files import read_json
 from adsmu.profile.drift import ALPHA, drift
 from adsmu.profile.profiles import Profile, profile
 from adsmu.stratified_evaluate.intervals import clopper_pearson
-from benchmarks.monitoring.record import merge
+from benchmarks.monitoring.record import RESULTS, merge
 
 COLUMNS, WINDOWS, REFERENCE = 20, 1_000, 100_000
 ROWS = (100, 300, 1_000, 10_000, 100_000)
@@ -72,20 +73,36 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--windows", type=int, default=WINDOWS)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument(
+        "--rows", type=int, nargs="*", default=ROWS, help="the numbers of rows to count anew"
+    )
     given = options.parse_args()
-    held = []
-    for rows in ROWS:
-        held.append(count(rows, given.windows, given.seed))
-        log.info("%s", json.dumps(held[-1]))
-        key = "false_alarm" if given.seed else "false_alarm_chosen_on"
-        merge({key: summary(held, given.windows, given.seed)})
+    key = "false_alarm" if given.seed else "false_alarm_chosen_on"
+    held = kept(key, given.windows, given.seed)
+    for rows in given.rows:
+        held[rows] = count(rows, given.windows, given.seed)
+        log.info("%s", json.dumps(held[rows]))
+        merge({key: summary([held[each] for each in sorted(held)], given.windows, given.seed)})
+
+
+def kept(key: str, windows: int, seed: int) -> dict[int, dict[str, Any]]:
+    """What was counted before of as many windows of the same seed, by the number of rows."""
+    before = read_json(RESULTS).get(key, {}) if RESULTS.exists() else {}
+    if before.get("command") != command(windows, seed):
+        return {}
+    return {run["rows"]: run for run in before["runs"]}
+
+
+def command(windows: int, seed: int) -> str:
+    """What measures a key of the record."""
+    return f"{COMMAND} --windows {windows} --seed {seed}"
 
 
 def summary(held: list[dict[str, Any]], windows: int, seed: int) -> dict[str, Any]:
     """The record of the numbers of rows that are done."""
     return {
         "date": datetime.date.today().isoformat(),
-        "command": f"{COMMAND} --windows {windows} --seed {seed}",
+        "command": command(windows, seed),
         "n": [run["rows"] for run in held],
         "columns": COLUMNS,
         "reference_rows": REFERENCE,

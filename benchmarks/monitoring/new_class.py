@@ -6,6 +6,7 @@ and the distance to the nearest image. The ratio sees the whole window at once, 
 """
 
 import argparse
+import datetime
 import json
 import logging
 from typing import Any
@@ -114,6 +115,7 @@ def summary(classes: list[dict[str, Any]]) -> dict[str, Any]:
         "classes": classes,
         "bar": BAR,
         "met": bool(ratios.mean() >= BAR),
+        "date": f"{datetime.date.today()}",
         "command": "python -m benchmarks.monitoring.new_class",
     }
 
