@@ -16,10 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from adsmu.canary_deploy import places
-from adsmu.canary_deploy.records import Conflict, Record
+from adsmu.canary_deploy.records import Record
 from adsmu.canary_deploy.schedule import GATES
-from adsmu.canary_deploy.traffic.port import TrafficRefused
-from adsmu.errors import EXIT_FAULT, BadInput, StepFailed, StoreUnavailable
+from adsmu.errors import EXIT_FAULT, BadInput, Conflict, Refused, StepFailed, StoreUnavailable
 from adsmu.terminal import printable
 
 app = typer.Typer(
@@ -186,7 +185,7 @@ def _order(service: str, namespace: str, order: Callable[[dict[str, Any]], dict[
 def _reachable() -> Iterator[None]:
     try:
         yield
-    except TrafficRefused as error:
+    except Refused as error:
         raise StepFailed(str(error)) from error
 
 

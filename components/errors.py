@@ -37,3 +37,11 @@ class StepFailed(Exception):
 
 class StoreUnavailable(Exception):
     """The object storage does not answer, or refuses; trying again later may help."""
+
+
+class Refused(Exception):
+    """A cluster or a service does not do what it was asked to, and says why; trying again later may help."""
+
+
+class Conflict(Exception):
+    """What should be written over has been changed since it was read; nothing was written."""

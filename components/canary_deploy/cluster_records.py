@@ -5,9 +5,8 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
-from adsmu.canary_deploy.cluster import CONFIG_MAP, LEASE, Cluster, Kind, Manifest, NotThere
-from adsmu.canary_deploy.records import Conflict
-from adsmu.errors import BadInput
+from adsmu.cluster import CONFIG_MAP, LEASE, Cluster, Kind, Manifest, NotThere
+from adsmu.errors import BadInput, Conflict
 
 RECORD_RIGHTS = {CONFIG_MAP: "get create patch", LEASE: "get create patch"}
 """What a process must be allowed to, for its records; `create` cannot be limited to a name."""

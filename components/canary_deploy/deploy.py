@@ -10,10 +10,9 @@ from typing import Any
 from adsmu.canary_deploy.lease import LeaseLost
 from adsmu.canary_deploy.preflight import FORMAT
 from adsmu.canary_deploy.progress import Progress, progress
-from adsmu.canary_deploy.records import Conflict
 from adsmu.canary_deploy.rollout import Ports, Request, Rollout
 from adsmu.canary_deploy.schedule import read_plan
-from adsmu.errors import BadInput, StepFailed
+from adsmu.errors import BadInput, Conflict, StepFailed
 from adsmu.files import write_json
 from adsmu.store.evidence import EvidenceLog
 

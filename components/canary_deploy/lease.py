@@ -5,8 +5,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from adsmu.canary_deploy.records import Conflict, Record
-from adsmu.canary_deploy.traffic.port import TrafficRefused
+from adsmu.canary_deploy.records import Record
+from adsmu.errors import Conflict, Refused
 
 
 class LeaseLost(Exception):
@@ -99,7 +99,7 @@ class Lease:
         def renew() -> None:
             with contextlib.suppress(LeaseLost):  # whoever acts next is told
                 while not over.wait(self.seconds / 6):
-                    with contextlib.suppress(TrafficRefused):  # the cluster does not answer: later, then
+                    with contextlib.suppress(Refused):  # the cluster does not answer: later, then
                         self.require()
 
         thread = threading.Thread(target=renew, name="lease", daemon=True)

@@ -8,7 +8,8 @@ import pyarrow as pa
 import requests
 
 from adsmu.canary_deploy.plan import Pairs
-from adsmu.canary_deploy.traffic.port import Addresses, TrafficRefused
+from adsmu.canary_deploy.traffic.port import Addresses
+from adsmu.errors import Refused
 from adsmu.stratified_evaluate.correctness import mark
 from adsmu.train.protocol import Predictions
 
@@ -27,7 +28,7 @@ def shadow_pairs(addresses: Addresses, service: str, rows: pa.Table, groups: np.
         count: How many groups there are.
 
     Raises:
-        TrafficRefused: A variant does not answer, or not in the stated form.
+        Refused: A variant does not answer, or not in the stated form.
     """
     canary = mark(rows, answers(addresses.candidate, service, rows["tokens"].to_pylist()))["frame"]
     champion = mark(rows, answers(addresses.champion, service, rows["tokens"].to_pylist()))["frame"]
@@ -48,7 +49,7 @@ def answers(address: str, service: str, rows: Sequence[Sequence[str]]) -> Predic
         rows: Tokens of each request.
 
     Raises:
-        TrafficRefused: It does not answer, or not in the stated form.
+        Refused: It does not answer, or not in the stated form.
     """
     found: list[dict[str, Any]] = []
     for begin in range(0, len(rows), BATCH):
@@ -60,8 +61,8 @@ def answers(address: str, service: str, rows: Sequence[Sequence[str]]) -> Predic
             reply.raise_for_status()
             found += reply.json()["predictions"]
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
-            raise TrafficRefused(f"{address} does not answer as a predictor does: {error}") from error
+            raise Refused(f"{address} does not answer as a predictor does: {error}") from error
     try:
         return Predictions(*([each[name] for each in found] for name in ("domain", "intent", "tags")))
     except (KeyError, TypeError) as error:
-        raise TrafficRefused(f"{address} does not answer as a predictor does: no {error}") from error
+        raise Refused(f"{address} does not answer as a predictor does: no {error}") from error

@@ -30,8 +30,8 @@ def in_namespace(service: str, namespace: str) -> tuple[Record, Record]:
     Raises:
         BadInput: There is no cluster.
     """
-    from adsmu.canary_deploy.cluster import connect
     from adsmu.canary_deploy.cluster_records import ConfigMapRecord, LeaseRecord
+    from adsmu.cluster import connect
 
     cluster = connect(namespace)
     return ConfigMapRecord(cluster, f"canary-{service}"), LeaseRecord(cluster, f"canary-{service}")

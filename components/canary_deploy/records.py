@@ -7,12 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from adsmu.errors import BadInput
+from adsmu.errors import BadInput, Conflict
 from adsmu.files import read_json, write_json
-
-
-class Conflict(Exception):
-    """The record has been changed since it was read; nothing was written."""
 
 
 class Record(Protocol):

@@ -25,10 +25,10 @@ from adsmu.canary_deploy.observe import Observer
 from adsmu.canary_deploy.paired import BATCH, shadow_pairs
 from adsmu.canary_deploy.plan import Look, Traffic, to_json
 from adsmu.canary_deploy.progress import Progress
-from adsmu.canary_deploy.records import Conflict, Record
+from adsmu.canary_deploy.records import Record
 from adsmu.canary_deploy.release import crown, register, registered_stratifier, release_of
 from adsmu.canary_deploy.traffic import port
-from adsmu.errors import BadInput, StoreUnavailable
+from adsmu.errors import BadInput, Conflict, Refused, StoreUnavailable
 from adsmu.store import Store
 from adsmu.store.evidence import Entry, EvidenceLog
 from adsmu.stratify.assign import Stratifier
@@ -148,7 +148,7 @@ class Rollout:
         """
         try:
             found = self.reconcile()
-        except (StoreUnavailable, port.TrafficRefused) as error:
+        except (StoreUnavailable, Refused) as error:
             self._hold(str(error))
             return self.progress
         self._unreachable, self._waiting = None, ""
@@ -162,7 +162,7 @@ class Rollout:
 
         Raises:
             StoreUnavailable: The storage does not answer.
-            TrafficRefused: The service does not do what it was asked to.
+            Refused: The service does not do what it was asked to.
         """
         self.ports.lease.require()
         if self.progress is None:
@@ -226,7 +226,7 @@ class Rollout:
                 self.ports.lease.require()
                 traffic.deploy(release_of(self.ports.store, found.candidate))
             unready = traffic.unready()
-        except port.TrafficRefused as error:
+        except Refused as error:
             unready = str(error)
         if not unready:
             observer = self._observing()
@@ -266,7 +266,7 @@ class Rollout:
             self._set_share(found)
             return
         if sick := traffic.sick():
-            raise port.TrafficRefused(f"the champion does not answer: {sick}")
+            raise Refused(f"the champion does not answer: {sick}")
         if self.ports.clock() < self.entries[-1]["time"] + found.schedule.look_seconds:
             return
         try:
@@ -340,9 +340,7 @@ class Rollout:
         """Sets the share that is to be, and waits until object and requests both show it."""
         traffic, settle = self.ports.traffic, found.schedule.settle_seconds
         if found.share == 0 and (sick := traffic.sick()):
-            raise port.TrafficRefused(
-                f"the champion does not answer, so it is given no more requests: {sick}"
-            )
+            raise Refused(f"the champion does not answer, so it is given no more requests: {sick}")
         if found.share_since is not None:
             self._write({"kind": "lost", "share": found.share, "seen": traffic.share()})
         self.ports.lease.require()
@@ -354,7 +352,7 @@ class Rollout:
             if follows:
                 break
         if traffic.share() != found.share:
-            raise port.TrafficRefused(f"a share of {found.share:g} was set, {traffic.share():g} is read back")
+            raise Refused(f"a share of {found.share:g} was set, {traffic.share():g} is read back")
         self._write({"kind": "share", "share": found.share, "followed": follows})
 
     def _sleep(self, seconds: float) -> None:
@@ -450,7 +448,7 @@ class Rollout:
             _log.warning("waiting: %s", reason)
             self._waiting = reason
         if found is not None:
-            with contextlib.suppress(port.TrafficRefused):
+            with contextlib.suppress(Refused):
                 self._publish()
         if found is None or found.phase not in ("ramp", "bake"):
             return
@@ -459,12 +457,12 @@ class Rollout:
 
     def _retreat(self, reason: str) -> None:
         """Takes the requests away from the candidate while no evidence can be written; the order is kept."""
-        with contextlib.suppress(Conflict, port.TrafficRefused):
+        with contextlib.suppress(Conflict, Refused):
             value, version = self.ports.record.read()
             if value is not None and value.get("rollout") == self.rollout and not value.get("abort"):
                 self.ports.record.write(value | {"abort": reason}, version)
         traffic = self.ports.traffic
-        with contextlib.suppress(port.TrafficRefused):
+        with contextlib.suppress(Refused):
             if traffic.candidate() and traffic.champion() and traffic.share() > 0 and not traffic.sick():
                 self.ports.lease.require()
                 traffic.set_share(0.0)

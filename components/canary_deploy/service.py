@@ -134,11 +134,11 @@ def left_behind(service: Service) -> "tuple[Ports, LocalTraffic]":
 
 def cluster_ports(service: Service) -> Ports:
     """The ports of a service on a cluster: the one that this process runs in, or the kubeconfig's."""
-    from adsmu.canary_deploy.cluster import Cluster, connect
     from adsmu.canary_deploy.traffic.gateway import GatewayTraffic
     from adsmu.canary_deploy.traffic.knative import KnativeTraffic
     from adsmu.canary_deploy.traffic.kserve import KServeTraffic
     from adsmu.canary_deploy.traffic.serving import Serving
+    from adsmu.cluster import Cluster, connect
 
     defaults = {
         "service": service.name,

@@ -4,8 +4,8 @@ import logging
 import time
 from dataclasses import dataclass, field
 
-from adsmu.canary_deploy.cluster import POD, POD_LOG, Cluster, Manifest, NotThere
-from adsmu.canary_deploy.traffic.port import TrafficRefused
+from adsmu.cluster import POD, POD_LOG, Cluster, Manifest, NotThere
+from adsmu.errors import Refused
 from adsmu.train_job.manifest import JOB_LABEL, TRAIN_JOB
 
 PAUSE = 2.0
@@ -56,7 +56,7 @@ class Follower:
             What failed, in one line; empty for a TrainJob that is complete.
 
         Raises:
-            TrafficRefused: The cluster's API was away for longer than `PATIENCE`.
+            Refused: The cluster's API was away for longer than `PATIENCE`.
         """
         answered = time.monotonic()
         while True:
@@ -65,7 +65,7 @@ class Follower:
                 if ended is not None:
                     return ended
                 answered = time.monotonic()
-            except TrafficRefused as error:
+            except Refused as error:
                 if time.monotonic() - answered > PATIENCE:
                     raise
                 log.warning("%s", error)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adsmu.canary_deploy.cluster import Kind, Manifest
+from adsmu.cluster import Kind, Manifest
 from adsmu.store import Store
 from adsmu.train_job.pool import Pool
 

@@ -15,9 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from adsmu import __version__
-from adsmu.canary_deploy.cluster import POD, Cluster, connect
-from adsmu.canary_deploy.traffic.port import TrafficRefused
-from adsmu.errors import BadInput, StepFailed, StoreUnavailable
+from adsmu.cluster import POD, Cluster, connect
+from adsmu.errors import BadInput, Refused, StepFailed, StoreUnavailable
 from adsmu.files import digest
 from adsmu.store import SCHEMES, Store, download, upload
 from adsmu.train.distributed import FIGURES, MODEL, write_task
@@ -93,7 +92,7 @@ class Submitter:
                 download(model, MODEL, output)
                 figures: dict[str, float] = json.loads(model.read(FIGURES) or b"")
                 return figures
-        except TrafficRefused as error:
+        except Refused as error:
             raise StepFailed(f"training on {self.pool.nodes} nodes: {error}") from error
         finally:
             _clear(own)
@@ -134,7 +133,7 @@ class Submitter:
     def _delete(self, job: str) -> None:
         try:
             self.cluster.delete(TRAIN_JOB, job)
-        except TrafficRefused as error:
+        except Refused as error:
             log.warning("TrainJob %s is left until the pod of this step is deleted: %s", job, error)
 
 

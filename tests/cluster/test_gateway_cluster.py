@@ -10,13 +10,12 @@ pytest.importorskip("aiohttp")
 from cluster_load import Load
 from cluster_service import HOST, NEW, OLD, RATE, SERVICE, SETTLE, TRAINER, begin, released, rows, train, wait
 
-from adsmu.canary_deploy.cluster import Cluster, connect
 from adsmu.canary_deploy.cluster_records import ConfigMapRecord, LeaseRecord
 from adsmu.canary_deploy.lease import Lease
-from adsmu.canary_deploy.records import Conflict
 from adsmu.canary_deploy.traffic.gateway import RIGHTS, GatewayTraffic
-from adsmu.canary_deploy.traffic.port import TrafficRefused
 from adsmu.canary_deploy.traffic.serving import Serving
+from adsmu.cluster import Cluster, connect
+from adsmu.errors import Conflict, Refused
 from adsmu.store import open_store
 
 
@@ -195,7 +194,7 @@ def test_a_missing_right_is_named(service, namespace):
     assert (
         f"the right to patch httproutes.gateway.networking.k8s.io in namespace {namespace} is missing" in said
     )
-    with pytest.raises(TrafficRefused, match="not allowed to get httproutes"):
+    with pytest.raises(Refused, match="not allowed to get httproutes"):
         traffic.champion()
 
 

@@ -5,14 +5,13 @@ No controller of KServe need run: its part, the HTTPRoutes, is written by the te
 
 import pytest
 
-from adsmu.canary_deploy.cluster import HTTP_ROUTE, NotThere, connect
-from adsmu.canary_deploy.records import Conflict
 from adsmu.canary_deploy.release import Release
 from adsmu.canary_deploy.traffic.inference import INFERENCE_SERVICE, InferenceService
 from adsmu.canary_deploy.traffic.knative import KnativeTraffic
 from adsmu.canary_deploy.traffic.kserve import KServeTraffic
-from adsmu.canary_deploy.traffic.port import TrafficRefused
 from adsmu.canary_deploy.traffic.serving import Serving
+from adsmu.cluster import HTTP_ROUTE, NotThere, connect
+from adsmu.errors import Conflict, Refused
 
 OLD, NEW = (Release(f"sha256:{letter * 64}", f"s3://models/{letter * 64}") for letter in "ab")
 
@@ -64,7 +63,7 @@ def test_a_rollout_in_standard_mode_fits_the_schema(settings):
         assert at()["spec"]["canary"] == [entry | {"trafficPercent": 25}]
         routed(cluster, {old: 75, new: 25})
         assert traffic.share() == 0.25
-        with pytest.raises(TrafficRefused):
+        with pytest.raises(Refused):
             getattr(traffic, last)()
         share = 0.0 if last == "withdraw" else 1.0
         traffic.set_share(share)
@@ -105,5 +104,5 @@ def test_a_field_that_the_schema_has_not_is_refused_and_not_dropped(settings):
     cluster = connect(settings.namespace)
     isvc = InferenceService(cluster, settings)
     KServeTraffic(cluster, settings).deploy(OLD)
-    with pytest.raises(TrafficRefused, match="unknown field"):
+    with pytest.raises(Refused, match="unknown field"):
         isvc.change(isvc.read(), {"canaries": []})

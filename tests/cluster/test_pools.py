@@ -15,7 +15,7 @@ import pytest
 from cluster_runs import NAMESPACE, core, eventually, pods, submitted
 from namespaces import made_namespace
 
-from adsmu.canary_deploy.cluster import POD, Cluster
+from adsmu.cluster import POD, Cluster
 from adsmu.pipelines.update.pipeline import tied
 from adsmu.train_job.follow import waits_for
 from adsmu.train_job.pool import read_pool

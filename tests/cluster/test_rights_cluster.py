@@ -14,17 +14,16 @@ import pytest
 import yaml
 from namespaces import made_namespace
 
-from adsmu.canary_deploy.cluster import DEPLOYMENT, HTTP_ROUTE, Cluster, Kind, NotThere, connect
 from adsmu.canary_deploy.cluster_records import ConfigMapRecord, LeaseRecord
 from adsmu.canary_deploy.lease import Lease
-from adsmu.canary_deploy.records import Conflict
 from adsmu.canary_deploy.release import Release
 from adsmu.canary_deploy.traffic.gateway import GatewayTraffic
 from adsmu.canary_deploy.traffic.inference import INFERENCE_SERVICE
 from adsmu.canary_deploy.traffic.knative import KNATIVE_SERVICE, REVISION, KnativeTraffic
 from adsmu.canary_deploy.traffic.kserve import KServeTraffic
-from adsmu.canary_deploy.traffic.port import TrafficRefused
 from adsmu.canary_deploy.traffic.serving import Serving
+from adsmu.cluster import DEPLOYMENT, HTTP_ROUTE, Cluster, Kind, NotThere, connect
+from adsmu.errors import Conflict, Refused
 
 RIGHTS = Path(__file__).parents[2] / "manifests" / "rights"
 OLD, NEW = (Release(f"sha256:{letter * 64}", f"s3://models/{letter * 64}") for letter in "ab")
@@ -96,7 +95,7 @@ def nothing_is_denied(traffic):
     """Looks for what stands in a rollout's way; raises where that is a right."""
     denied = [each for each in traffic.obstacles() if "not allowed" in each]
     if denied:
-        raise TrafficRefused(denied[0])
+        raise Refused(denied[0])
 
 
 def first_model_fails(backend, cluster, settings):
@@ -227,7 +226,7 @@ def test_a_role_is_enough(backend, namespace):
 def test_nothing_of_a_role_can_be_taken_away(backend, group, resource, verb, namespace):
     rights = [right for right in held(backend) if right != (group, resource, verb)]
     name = f"{backend}-{verb}-{resource}"[:40]
-    with pytest.raises(TrafficRefused, match=f"not allowed to {verb} {resource}"):
+    with pytest.raises(Refused, match=f"not allowed to {verb} {resource}"):
         done_with(backend, rights, namespace, name)
 
 

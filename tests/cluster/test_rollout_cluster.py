@@ -14,12 +14,12 @@ pytest.importorskip("aiohttp")
 
 from cluster_service import HOST, NEW, OLD, SERVICE, TRAINER, begin, released, rows, train
 
-from adsmu.canary_deploy.cluster import connect
 from adsmu.canary_deploy.cluster_records import ConfigMapRecord
 from adsmu.canary_deploy.progress import replay
 from adsmu.canary_deploy.traffic.gateway import GatewayTraffic
 from adsmu.canary_deploy.traffic.replay import Replay
 from adsmu.canary_deploy.traffic.serving import Serving
+from adsmu.cluster import connect
 from adsmu.data.schema import write_utterances
 from adsmu.files import digest, read_json, write_json
 from adsmu.store import open_store

@@ -14,7 +14,7 @@ import yaml
 from cluster_runs import core, eventually
 from namespaces import made_namespace
 
-from adsmu.canary_deploy.cluster import POD, Cluster
+from adsmu.cluster import POD, Cluster
 from adsmu.data.schema import write_utterances
 from adsmu.store import download, open_store
 from adsmu.train.model import load_model, read_model

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fake_api import FakeApi
 from rigs import rig, serving
 
-from adsmu.canary_deploy.cluster import Cluster
+from adsmu.cluster import Cluster
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from typing import Any
 from fake_api import FakeApi, without_version
 from fake_controllers import Deployments, Gateway, Knative, KServe
 
-from adsmu.canary_deploy.cluster import Cluster
 from adsmu.canary_deploy.release import Release
 from adsmu.canary_deploy.traffic.gateway import GatewayTraffic
 from adsmu.canary_deploy.traffic.knative import KnativeTraffic
 from adsmu.canary_deploy.traffic.kserve import KServeTraffic
 from adsmu.canary_deploy.traffic.serving import Serving
+from adsmu.cluster import Cluster
 
 
 @dataclass

@@ -4,8 +4,8 @@ import pytest
 from fake_api import Fault
 from rigs import NEW, OLD, OTHER
 
-from adsmu.canary_deploy import cluster as cluster_module
-from adsmu.canary_deploy.traffic.port import TrafficRefused
+from adsmu import cluster as cluster_module
+from adsmu.errors import Refused
 
 
 def test_there_is_nothing_before_the_first_model(backend):
@@ -90,7 +90,7 @@ def test_a_promotion_wants_all_requests(backend):
     backend.begin(OLD)
     backend.traffic.deploy(NEW)
     backend.traffic.set_share(0.5)
-    with pytest.raises(TrafficRefused, match="50"):
+    with pytest.raises(Refused, match="50"):
         backend.traffic.promote()
     assert backend.traffic.champion() == OLD.digest
 
@@ -99,25 +99,25 @@ def test_a_withdrawal_wants_no_requests(backend):
     backend.begin(OLD)
     backend.traffic.deploy(NEW)
     backend.traffic.set_share(0.5)
-    with pytest.raises(TrafficRefused, match="50"):
+    with pytest.raises(Refused, match="50"):
         backend.traffic.withdraw()
     assert backend.traffic.share() == 0.5
 
 
 def test_one_candidate_at_a_time(backend):
     backend.begin(OLD)
-    with pytest.raises(TrafficRefused, match="is the champion already"):
+    with pytest.raises(Refused, match="is the champion already"):
         backend.traffic.deploy(OLD)
     backend.traffic.deploy(NEW)
-    with pytest.raises(TrafficRefused, match="another candidate is there"):
+    with pytest.raises(Refused, match="another candidate is there"):
         backend.traffic.deploy(OTHER)
 
 
 def test_without_a_candidate_there_is_nothing_to_give_requests_to(backend):
-    with pytest.raises(TrafficRefused, match="no candidate"):
+    with pytest.raises(Refused, match="no candidate"):
         backend.traffic.set_share(0.5)
     backend.begin(OLD)
-    with pytest.raises(TrafficRefused, match="no candidate"):
+    with pytest.raises(Refused, match="no candidate"):
         backend.traffic.set_share(0.5)
     assert backend.traffic.unready() == "there is no candidate"
     before = backend.state()
@@ -129,7 +129,7 @@ def test_without_a_candidate_there_is_nothing_to_give_requests_to(backend):
 def test_a_share_that_the_api_cannot_hold_is_refused(backend, share):
     backend.begin(OLD)
     backend.traffic.deploy(NEW)
-    with pytest.raises(TrafficRefused, match="share"):
+    with pytest.raises(Refused, match="share"):
         backend.traffic.set_share(share)
 
 
@@ -171,7 +171,7 @@ def test_an_act_cut_short_at_any_write_is_finished_by_doing_it_again(backend, ac
         api.objects = dict(objects)
         api.reconcile()
         api.faults = [Fault(code=code, applied=applied, skip=number)]
-        with pytest.raises(TrafficRefused):
+        with pytest.raises(Refused):
             act()
             raise AssertionError(f"{number} of {api.writes[former:]}")
         assert not api.faults
@@ -202,7 +202,7 @@ def test_an_act_gives_up_when_others_never_stop(backend, api, monkeypatch):
     backend.traffic.deploy(NEW)
     plural = "httproutes" if backend.name == "gateway" else "inferenceservices"
     api.faults = [Fault("PATCH", plural, 409) for _ in range(2)]
-    with pytest.raises(TrafficRefused, match="somebody else keeps changing it"):
+    with pytest.raises(Refused, match="somebody else keeps changing it"):
         backend.traffic.set_share(0.5)
 
 
@@ -211,7 +211,7 @@ def test_a_silent_api_is_a_refusal_that_may_be_tried_again(backend, api, monkeyp
     backend.begin(OLD)
     backend.traffic.deploy(NEW)
     api.faults = [Fault("GET", code=-1)]
-    with pytest.raises(TrafficRefused, match="does not answer"):
+    with pytest.raises(Refused, match="does not answer"):
         backend.traffic.share()
     assert backend.traffic.share() == 0
 
@@ -234,7 +234,7 @@ def test_a_right_that_is_taken_away_later_is_named_too(backend, api):
     backend.begin(OLD)
     backend.traffic.deploy(NEW)
     api.denied = {("patch", "httproutes"), ("patch", "inferenceservices")}
-    with pytest.raises(TrafficRefused, match=r"not allowed to patch (httproutes|inferenceservices)"):
+    with pytest.raises(Refused, match=r"not allowed to patch (httproutes|inferenceservices)"):
         backend.traffic.set_share(0.5)
 
 

@@ -7,13 +7,11 @@ import threading
 import pytest
 from fake_api import Fault
 
-from adsmu.canary_deploy import cluster as cluster_module
-from adsmu.canary_deploy.cluster import CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, LEASE, NotThere, connect
+from adsmu import cluster as cluster_module
 from adsmu.canary_deploy.cluster_records import ConfigMapRecord, LeaseRecord
 from adsmu.canary_deploy.lease import Lease
-from adsmu.canary_deploy.records import Conflict
-from adsmu.canary_deploy.traffic.port import TrafficRefused
-from adsmu.errors import BadInput
+from adsmu.cluster import CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, LEASE, NotThere, connect
+from adsmu.errors import BadInput, Conflict, Refused
 
 
 @pytest.fixture
@@ -115,20 +113,18 @@ def test_rights_are_asked_for_one_by_one(cluster, api):
 
 def test_what_is_forbidden_is_said_with_the_verb(cluster, api):
     api.denied = {("create", "leases"), ("get", "leases"), ("list", "deployments")}
-    with pytest.raises(
-        TrafficRefused, match=r"not allowed to get leases.coordination.k8s.io x in namespace ml"
-    ):
+    with pytest.raises(Refused, match=r"not allowed to get leases.coordination.k8s.io x in namespace ml"):
         cluster.read(LEASE, "x")
-    with pytest.raises(TrafficRefused, match="not allowed to create leases"):
+    with pytest.raises(Refused, match="not allowed to create leases"):
         LeaseRecord(cluster, "x").cluster.create(LEASE, LEASE.head | {"metadata": {"name": "x"}})
-    with pytest.raises(TrafficRefused, match="not allowed to list deployments"):
+    with pytest.raises(Refused, match="not allowed to list deployments"):
         cluster.find(DEPLOYMENT)
 
 
 @pytest.mark.parametrize("code", [500, 503, 429, 0])
 def test_a_failing_api_is_a_refusal_in_one_line(cluster, api, code):
     api.faults = [Fault("GET", code=code)]
-    with pytest.raises(TrafficRefused, match=r"API (fails|does not answer)") as refused:
+    with pytest.raises(Refused, match=r"API (fails|does not answer)") as refused:
         cluster.read(CONFIG_MAP, "x")
     assert "\n" not in str(refused.value)
 
@@ -137,14 +133,14 @@ def test_an_api_that_is_silent_is_not_waited_for(cluster, api, monkeypatch):
     monkeypatch.setattr(cluster_module, "SECONDS", 0.2)
     api.faults = [Fault("POST", code=-1, applied=True)]
     record = ConfigMapRecord(cluster, "canary-nlu")
-    with pytest.raises(TrafficRefused, match="does not answer"):
+    with pytest.raises(Refused, match="does not answer"):
         record.write({"n": 1}, "")
     assert record.read()[0] == {"n": 1}  # it did take effect; whoever asks again finds it so
 
 
 def test_an_api_that_is_not_there_is_a_refusal(cluster, api):
     api.stop()
-    with pytest.raises(TrafficRefused, match="does not answer"):
+    with pytest.raises(Refused, match="does not answer"):
         cluster.read(CONFIG_MAP, "x")
     api.start()
 

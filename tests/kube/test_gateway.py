@@ -3,7 +3,7 @@
 import pytest
 from rigs import NEW, OLD, rig, serving
 
-from adsmu.canary_deploy.traffic.port import TrafficRefused
+from adsmu.errors import Refused
 
 GATEWAY = "gateway.networking.k8s.io"
 
@@ -87,7 +87,7 @@ def test_requests_stop_before_anything_is_taken_away(gateway, api):
 def test_what_a_rollout_did_not_make_is_left_alone(gateway, api):
     api.put(GATEWAY, "httproutes", {"metadata": {"name": "nlu"}, "spec": {"rules": []}})
     assert "was not made by a rollout" in gateway.traffic.obstacles()[0]
-    with pytest.raises(TrafficRefused, match="was not made by a rollout"):
+    with pytest.raises(Refused, match="was not made by a rollout"):
         gateway.traffic.deploy(OLD)
     gateway.traffic.withdraw()
     assert api.writes == []
@@ -112,7 +112,7 @@ def test_requests_that_go_elsewhere_count_against_the_share(gateway, api):
     found["spec"]["rules"][0]["backendRefs"].append({"name": "other", "port": 80, "weight": 1000})
     api.put(GATEWAY, "httproutes", found)
     assert gateway.traffic.share() == 0.5
-    with pytest.raises(TrafficRefused):
+    with pytest.raises(Refused):
         gateway.traffic.promote()
 
 

@@ -3,7 +3,7 @@
 import pytest
 from rigs import NEW, OLD, OTHER
 
-from adsmu.canary_deploy.traffic.port import TrafficRefused
+from adsmu.errors import Refused
 
 KSERVE, KNATIVE = "serving.kserve.io", "serving.knative.dev"
 
@@ -40,7 +40,7 @@ def test_a_share_counts_revisions_by_their_model(knative, api):
     knative.traffic.deploy(NEW)
     # Knative still routes all to what is "latest ready", and that is the champion.
     assert knative.traffic.share() == 0
-    with pytest.raises(TrafficRefused):
+    with pytest.raises(Refused):
         knative.traffic.promote()
     knative.traffic.set_share(0.5)
     assert knative.traffic.share() == 0
@@ -55,7 +55,7 @@ def test_a_withdrawal_waits_for_the_route(knative, api):
     knative.traffic.set_share(0.5)
     knative.controllers["knative"].routing = False
     knative.traffic.set_share(0.0)
-    with pytest.raises(TrafficRefused, match="50%"):
+    with pytest.raises(Refused, match="50%"):
         knative.traffic.withdraw()
 
 
@@ -134,11 +134,11 @@ def test_a_change_that_has_not_settled_is_waited_for(knative, api):
     api.after = []
     api.put(KSERVE, "inferenceservices", found)
     assert "for rolled out" in knative.traffic.obstacles()[0]
-    with pytest.raises(TrafficRefused, match="for rolled out"):
+    with pytest.raises(Refused, match="for rolled out"):
         knative.traffic.deploy(NEW)
     found["status"]["components"]["predictor"]["latestReadyRevision"] = "nlu-predictor-00000"
     api.put(KSERVE, "inferenceservices", found)
-    with pytest.raises(TrafficRefused, match="is not ready yet"):
+    with pytest.raises(Refused, match="is not ready yet"):
         knative.traffic.deploy(NEW)
 
 

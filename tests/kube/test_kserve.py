@@ -4,7 +4,7 @@ import pytest
 from fake_schemas import OLD_INFERENCE_SERVICE
 from rigs import NEW, OLD, rig, serving
 
-from adsmu.canary_deploy.traffic.port import TrafficRefused
+from adsmu.errors import Refused
 
 KSERVE, GATEWAY = "serving.kserve.io", "gateway.networking.k8s.io"
 OLD_PODS, NEW_PODS = "nlu-m-aaaaaaaaaa-predictor", "nlu-m-bbbbbbbbbb-predictor"
@@ -110,7 +110,7 @@ def test_a_kserve_without_spec_canary_is_refused_where_it_would_be_dropped_in_si
     kserve.begin(OLD)
     assert "older than 0.20" in kserve.traffic.obstacles()[0]
     before = kserve.state()
-    with pytest.raises(TrafficRefused, match=r"older than 0\.20"):
+    with pytest.raises(Refused, match=r"older than 0\.20"):
         kserve.traffic.deploy(NEW)
     assert kserve.state() == before
 
@@ -159,9 +159,9 @@ def test_a_service_that_somebody_else_made_is_refused(kserve, api):
     found["spec"]["predictor"]["containers"][0]["args"] = []
     api.put(KSERVE, "inferenceservices", found)
     assert "names no model" in kserve.traffic.obstacles()[0]
-    with pytest.raises(TrafficRefused, match="names no model"):
+    with pytest.raises(Refused, match="names no model"):
         kserve.traffic.champion()
-    with pytest.raises(TrafficRefused, match="names no model"):
+    with pytest.raises(Refused, match="names no model"):
         kserve.traffic.deploy(NEW)
 
 
@@ -176,11 +176,11 @@ def test_somebody_elses_candidates_are_refused(kserve, api):
     found["spec"]["canary"].append(foreign)
     api.put(KSERVE, "inferenceservices", found)
     assert "no rollout of this kind put there" in kserve.traffic.obstacles()[0]
-    with pytest.raises(TrafficRefused, match="several candidates"):
+    with pytest.raises(Refused, match="several candidates"):
         kserve.traffic.candidate()
     found["spec"]["canary"].pop(0)
     api.put(KSERVE, "inferenceservices", found)
-    with pytest.raises(TrafficRefused, match="another candidate"):
+    with pytest.raises(Refused, match="another candidate"):
         kserve.traffic.deploy(NEW)
 
 
@@ -207,10 +207,10 @@ def test_a_dead_champion_freezes_the_route_and_that_is_said(kserve, api):
     assert "KServe leaves the HTTPRoutes as they are" in kserve.traffic.sick()
     assert kserve.traffic.unready() == ""  # the candidate is not to blame
     for share in (1.0, 0.0):
-        with pytest.raises(TrafficRefused, match="by hand"):
+        with pytest.raises(Refused, match="by hand"):
             kserve.traffic.set_share(share)
         assert kserve.traffic.share() == 0.25
-    with pytest.raises(TrafficRefused):
+    with pytest.raises(Refused):
         kserve.traffic.withdraw()
     assert "by hand" in kserve.traffic.obstacles()[0]
     kserve.controllers["deployments"].dead = set()
@@ -224,7 +224,7 @@ def test_a_controller_that_is_down_is_said_so(kserve, api):
     kserve.traffic.deploy(NEW)
     kserve.traffic.set_share(0.5)
     kserve.controllers["kserve"].running = False
-    with pytest.raises(TrafficRefused, match="its controller is down"):
+    with pytest.raises(Refused, match="its controller is down"):
         kserve.traffic.set_share(0.0)
     assert "its controller is down" in kserve.traffic.obstacles()[0]
 
@@ -236,7 +236,7 @@ def test_a_removal_waits_for_both_routes(kserve, api):
     stale = api.get(GATEWAY, "httproutes", "nlu-predictor")
     kserve.traffic.set_share(0.0)
     api.put(GATEWAY, "httproutes", stale)
-    with pytest.raises(TrafficRefused, match="50%"):
+    with pytest.raises(Refused, match="50%"):
         kserve.traffic.withdraw()
     api.reconcile()
     kserve.traffic.withdraw()
@@ -249,7 +249,7 @@ def test_a_promotion_waits_for_both_routes(kserve, api):
     stale = api.get(GATEWAY, "httproutes", "nlu-predictor")
     kserve.traffic.set_share(1.0)
     api.put(GATEWAY, "httproutes", stale)
-    with pytest.raises(TrafficRefused, match="50%"):
+    with pytest.raises(Refused, match="50%"):
         kserve.traffic.promote()
     api.reconcile()
     kserve.traffic.promote()
@@ -258,9 +258,9 @@ def test_a_promotion_waits_for_both_routes(kserve, api):
 
 def test_a_first_model_has_all_requests_or_none_of_a_service(kserve):
     kserve.traffic.deploy(OLD)
-    with pytest.raises(TrafficRefused, match="a first model has all requests"):
+    with pytest.raises(Refused, match="a first model has all requests"):
         kserve.traffic.set_share(0.5)
-    with pytest.raises(TrafficRefused, match="another candidate"):
+    with pytest.raises(Refused, match="another candidate"):
         kserve.traffic.deploy(NEW)
     kserve.traffic.withdraw()
     assert kserve.traffic.candidate() is None

@@ -8,9 +8,8 @@ from adsmu.canary_deploy.traffic.gateway import GatewayTraffic
 from adsmu.canary_deploy.traffic.inference import percent, predictor
 from adsmu.canary_deploy.traffic.knative import KnativeTraffic
 from adsmu.canary_deploy.traffic.kserve import KServeTraffic
-from adsmu.canary_deploy.traffic.port import TrafficRefused
 from adsmu.canary_deploy.traffic.serving import ailment, container, digest_of
-from adsmu.errors import BadInput
+from adsmu.errors import BadInput, Refused
 
 
 def test_a_container_says_what_it_serves_and_nothing_secret():
@@ -105,7 +104,7 @@ def test_kserve_fetches_from_buckets_only():
     assert predictor(serving(), Release(OLD.digest, "minio://b/m"))["containers"][0]["env"] == [
         {"name": "STORAGE_URI", "value": "s3://b/m"}
     ]
-    with pytest.raises(TrafficRefused, match="s3:// and gs://"):
+    with pytest.raises(Refused, match="s3:// and gs://"):
         predictor(serving(), Release(OLD.digest, "runs/store/models/x"))
 
 

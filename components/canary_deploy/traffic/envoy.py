@@ -25,8 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from adsmu.canary_deploy.traffic import local_process
-from adsmu.canary_deploy.traffic.port import TrafficRefused
-from adsmu.errors import BadInput
+from adsmu.errors import BadInput, Refused
 from adsmu.files import write_json
 
 CLUSTER = "variants"
@@ -95,7 +94,7 @@ class Envoy:
 
         Raises:
             BadInput: Envoy is not installed.
-            TrafficRefused: It does not start, or not in time; the end of its log is told.
+            Refused: It does not start, or not in time; the end of its log is told.
         """
         if self.running():
             self.use(endpoints)
@@ -110,34 +109,32 @@ class Envoy:
         while self._answer("ready") is None:
             if process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise TrafficRefused(f"Envoy does not start: {local_process.last_line(self._log)}")
+                raise Refused(f"Envoy does not start: {local_process.last_line(self._log)}")
             time.sleep(0.02)
 
     def use(self, endpoints: Sequence[Endpoint]) -> None:
         """Gives the requests to these endpoints, and waits until Envoy says that it does.
 
         Raises:
-            TrafficRefused: Envoy does not run, or does not take them in time.
+            Refused: Envoy does not run, or does not take them in time.
         """
         write_json(_discovery(endpoints), self._endpoints)
         wanted = sorted(endpoints, key=lambda each: each.port)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while [each.endpoint for each in self.seen()] != wanted:
             if time.monotonic() > deadline:
-                raise TrafficRefused(
-                    f"Envoy does not take the endpoints: {local_process.last_line(self._log)}"
-                )
+                raise Refused(f"Envoy does not take the endpoints: {local_process.last_line(self._log)}")
             time.sleep(0.01)
 
     def seen(self) -> list[Seen]:
         """The endpoints that Envoy holds, by port.
 
         Raises:
-            TrafficRefused: Envoy does not run or does not answer.
+            Refused: Envoy does not run or does not answer.
         """
         answer = self._answer("clusters?format=json")
         if answer is None:
-            raise TrafficRefused(f"Envoy does not answer: {local_process.last_line(self._log)}")
+            raise Refused(f"Envoy does not answer: {local_process.last_line(self._log)}")
         hosts = [
             host
             for cluster in json.loads(answer)["cluster_statuses"]

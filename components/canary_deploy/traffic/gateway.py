@@ -8,7 +8,11 @@ was cut short is seen to be, and is done again.
 
 from typing import Any
 
-from adsmu.canary_deploy.cluster import (
+from adsmu.canary_deploy.cluster_records import RECORD_RIGHTS
+from adsmu.canary_deploy.release import Release
+from adsmu.canary_deploy.traffic.port import Addresses
+from adsmu.canary_deploy.traffic.serving import PORT, Serving, ailment, container, digest_of, limited, pod
+from adsmu.cluster import (
     DEPLOYMENT,
     HTTP_ROUTE,
     POD,
@@ -19,12 +23,7 @@ from adsmu.canary_deploy.cluster import (
     NotThere,
     retried,
 )
-from adsmu.canary_deploy.cluster_records import RECORD_RIGHTS
-from adsmu.canary_deploy.records import Conflict
-from adsmu.canary_deploy.release import Release
-from adsmu.canary_deploy.traffic.port import Addresses, TrafficRefused
-from adsmu.canary_deploy.traffic.serving import PORT, Serving, ailment, container, digest_of, limited, pod
-from adsmu.errors import BadInput
+from adsmu.errors import BadInput, Conflict, Refused
 
 PARTS = 1000
 """The sum of the weights: shares are thousandths."""
@@ -112,13 +111,13 @@ class GatewayTraffic:
         route = self._route()
         roles = _roles(route)
         if route is not None and not roles:
-            raise TrafficRefused(f"HTTPRoute {self.serving.service} was not made by a rollout")
+            raise Refused(f"HTTPRoute {self.serving.service} was not made by a rollout")
         if roles.get(CHAMPION) == release.digest:
-            raise TrafficRefused(f"{release.digest} is the champion already")
+            raise Refused(f"{release.digest} is the champion already")
         if roles.get(CANDIDATE, release.digest) != release.digest:
-            raise TrafficRefused(f"another candidate is there, {roles[CANDIDATE]}: withdraw it first")
+            raise Refused(f"another candidate is there, {roles[CANDIDATE]}: withdraw it first")
         if CHAMPION in roles and self._name(roles[CHAMPION]) == self._name(release.digest):
-            raise TrafficRefused(f"{release.digest} and the champion would have one name")
+            raise Refused(f"{release.digest} and the champion would have one name")
         content = self._content(roles | {CANDIDATE: release.digest}, 0)
         if route is None:
             route = self.cluster.create(HTTP_ROUTE, self._whole(content))
@@ -147,11 +146,11 @@ class GatewayTraffic:
         """Sets the weights, in thousandths."""
         weight = round(share * PARTS)
         if not 0 <= weight <= PARTS or abs(weight - share * PARTS) > 1e-6:
-            raise TrafficRefused(f"a share must be 0 to 1 in steps of 1/{PARTS}, not {share}")
+            raise Refused(f"a share must be 0 to 1 in steps of 1/{PARTS}, not {share}")
         route = self._route()
         roles = _roles(route)
         if route is None or CANDIDATE not in roles:
-            raise TrafficRefused("there is no candidate to give requests to")
+            raise Refused("there is no candidate to give requests to")
         self._change(route, self._content(roles, weight))
 
     def addresses(self) -> Addresses:
@@ -169,10 +168,10 @@ class GatewayTraffic:
         route = self._route()
         roles = _roles(route)
         if route is None or not roles:
-            raise TrafficRefused("there is no candidate to promote")
+            raise Refused("there is no candidate to promote")
         if CANDIDATE in roles:
             if self._share(route) != 1:
-                raise TrafficRefused(f"the candidate has {self._share(route):.1%} of the requests, not all")
+                raise Refused(f"the candidate has {self._share(route):.1%} of the requests, not all")
             self._change(route, self._content(roles, PARTS, served=(CANDIDATE,)))
             self._end(route, {CHAMPION: roles[CANDIDATE]})
         else:
@@ -191,7 +190,7 @@ class GatewayTraffic:
             return
         if CANDIDATE in roles:
             if self._share(route) != 0:
-                raise TrafficRefused(f"the candidate still has {self._share(route):.1%} of the requests")
+                raise Refused(f"the candidate still has {self._share(route):.1%} of the requests")
             self._change(route, self._content(roles, 0, served=(CHAMPION,)))
             self._end(route, {CHAMPION: roles[CHAMPION]})
         else:

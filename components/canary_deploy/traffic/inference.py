@@ -6,11 +6,11 @@ them into the pods of both variants, which then are all replaced.
 
 from typing import Any
 
-from adsmu.canary_deploy.cluster import CONFIG_MAP, Cluster, Kind, Manifest
 from adsmu.canary_deploy.cluster_records import ConfigMapRecord
 from adsmu.canary_deploy.release import Release
-from adsmu.canary_deploy.traffic.port import TrafficRefused
 from adsmu.canary_deploy.traffic.serving import Serving, container, digest_of, pod
+from adsmu.cluster import CONFIG_MAP, Cluster, Kind, Manifest
+from adsmu.errors import Refused
 
 INFERENCE_SERVICE = Kind("serving.kserve.io", "v1beta1", "inferenceservices", "InferenceService")
 
@@ -58,12 +58,12 @@ class InferenceService:
 
         Raises:
             Conflict: It is not of that version any more.
-            TrafficRefused: KServe does not take it, or is down.
+            Refused: KServe does not take it, or is down.
         """
         version = {"metadata": {"resourceVersion": found["metadata"]["resourceVersion"]}}
         try:
             self.cluster.patch(INFERENCE_SERVICE, self.name, version | {"spec": spec}, dry_run=dry_run)
-        except TrafficRefused as error:
+        except Refused as error:
             raise _explained(error) from error
 
     def create(self, mode: str, spec: Manifest, *, dry_run: bool = False) -> None:
@@ -71,7 +71,7 @@ class InferenceService:
 
         Raises:
             Conflict: There is one.
-            TrafficRefused: KServe does not take it, or is down.
+            Refused: KServe does not take it, or is down.
         """
         body = INFERENCE_SERVICE.head | {
             "metadata": {
@@ -84,7 +84,7 @@ class InferenceService:
         }
         try:
             self.cluster.create(INFERENCE_SERVICE, body, dry_run=dry_run)
-        except TrafficRefused as error:
+        except Refused as error:
             raise _explained(error) from error
 
     def notes(self) -> dict[str, Any]:
@@ -119,11 +119,11 @@ def predictor(serving: Serving, release: Release) -> Manifest:
     """The specification of a predictor that KServe fetches the release for.
 
     Raises:
-        TrafficRefused: KServe cannot fetch from where the release is.
+        Refused: KServe cannot fetch from where the release is.
     """
     uri = release.uri.replace("minio://", "s3://", 1)
     if not uri.startswith(("s3://", "gs://")):
-        raise TrafficRefused(f"KServe fetches releases from s3:// and gs://, not from {release.uri}")
+        raise Refused(f"KServe fetches releases from s3:// and gs://, not from {release.uri}")
     served = container(serving, release, "/mnt/models")
     served["env"] = [{"name": "STORAGE_URI", "value": uri}]
     return pod(serving, [served]) | {"minReplicas": serving.replicas}
@@ -147,19 +147,19 @@ def percent(share: float) -> int:
     """A share as the whole percents that KServe takes.
 
     Raises:
-        TrafficRefused: It is none.
+        Refused: It is none.
 
     >>> percent(0.29)
     29
     """
     whole = round(share * 100)
     if not 0 <= whole <= 100 or abs(whole - share * 100) > 1e-6:
-        raise TrafficRefused(f"KServe takes whole percents from 0 to 100, not a share of {share}")
+        raise Refused(f"KServe takes whole percents from 0 to 100, not a share of {share}")
     return whole
 
 
-def _explained(error: TrafficRefused) -> TrafficRefused:
+def _explained(error: Refused) -> Refused:
     said = str(error)
     if 'unknown field "spec.canary"' in said:
-        return TrafficRefused("this KServe has no spec.canary: it is older than 0.20, and 0.21 is needed")
-    return TrafficRefused(f"{DOWN} ({said})") if "failed calling webhook" in said else error
+        return Refused("this KServe has no spec.canary: it is older than 0.20, and 0.21 is needed")
+    return Refused(f"{DOWN} ({said})") if "failed calling webhook" in said else error

@@ -8,7 +8,6 @@ specification back, so that nobody who removes the field later promotes a bad mo
 Which revision is whose is told by the digest in its arguments, never by its number or by "latest".
 """
 
-from adsmu.canary_deploy.cluster import CONFIG_MAP, Cluster, Kind, Manifest, NotThere, retried
 from adsmu.canary_deploy.cluster_records import RECORD_RIGHTS
 from adsmu.canary_deploy.release import Release
 from adsmu.canary_deploy.traffic.inference import (
@@ -20,8 +19,10 @@ from adsmu.canary_deploy.traffic.inference import (
     predictor,
     unknown,
 )
-from adsmu.canary_deploy.traffic.port import Addresses, TrafficRefused
+from adsmu.canary_deploy.traffic.port import Addresses
 from adsmu.canary_deploy.traffic.serving import Serving, digest_of, limited
+from adsmu.cluster import CONFIG_MAP, Cluster, Kind, Manifest, NotThere, retried
+from adsmu.errors import Refused
 
 KNATIVE_SERVICE = Kind("serving.knative.dev", "v1", "services", "Service")
 REVISION = Kind("serving.knative.dev", "v1", "revisions", "Revision")
@@ -67,7 +68,7 @@ class KnativeTraffic:
             self._isvc.change(found, {}, dry_run=True)
         except NotThere:
             return ["the cluster knows no InferenceService of serving.kserve.io/v1beta1: install KServe"]
-        except TrafficRefused as error:
+        except Refused as error:
             return [str(error)]
         return self._foreign(found)
 
@@ -113,13 +114,13 @@ class KnativeTraffic:
         there = self._specified(found)
         if self._on_trial(found):
             if there != release.digest:
-                raise TrafficRefused(f"another candidate is there, {there}: withdraw it first")
+                raise Refused(f"another candidate is there, {there}: withdraw it first")
             return
         if there == release.digest:
-            raise TrafficRefused(f"{release.digest} is the champion already")
+            raise Refused(f"{release.digest} is the champion already")
         unsettled = self._unsettled(found, there)
         if unsettled:
-            raise TrafficRefused(unsettled)
+            raise Refused(unsettled)
         self._isvc.note(there, release.digest, found["spec"]["predictor"])
         self._isvc.change(found, {"predictor": specified | {FIELD: 0}})
 
@@ -156,10 +157,10 @@ class KnativeTraffic:
         """Sets the percentage. A first model has all requests from the start, and that is all it can have."""
         found, whole = self._isvc.read(), percent(share)
         if found is None or not self._on_trial(found):
-            raise TrafficRefused("there is no candidate to give requests to")
+            raise Refused("there is no candidate to give requests to")
         if self._isvc.first_trial(found):
             if whole != 100:
-                raise TrafficRefused("a first model has all requests; withdraw takes the service away")
+                raise Refused("a first model has all requests; withdraw takes the service away")
             return
         self._isvc.change(found, {"predictor": {FIELD: whole}})
 
@@ -176,7 +177,7 @@ class KnativeTraffic:
         """Removes the percentage, which gives the candidate all requests for good."""
         found = self._isvc.read()
         if found is None:
-            raise TrafficRefused("there is no candidate to promote")
+            raise Refused("there is no candidate to promote")
         if self._on_trial(found) and not self._isvc.first_trial(found):
             self._must_have(found, 100)
             self._isvc.change(found, {"predictor": {FIELD: None}})
@@ -200,7 +201,7 @@ class KnativeTraffic:
         notes = self._isvc.notes()
         rolled_out = self._digest(_component(found).get("latestRolledoutRevision", ""))
         if rolled_out != notes["champion"]:
-            raise TrafficRefused(f"KServe holds {rolled_out} for rolled out, not yet {notes['champion']}")
+            raise Refused(f"KServe holds {rolled_out} for rolled out, not yet {notes['champion']}")
         former = notes["predictor"] | {FIELD: 0}
         self._isvc.change(found, {"predictor": changes(found["spec"]["predictor"], former)})
         self._isvc.forget()
@@ -216,7 +217,7 @@ class KnativeTraffic:
     def _specified(self, found: Manifest) -> str:
         digest = digest_of(found["spec"]["predictor"])
         if digest is None:
-            raise TrafficRefused(unknown(self.serving.service))
+            raise Refused(unknown(self.serving.service))
         return digest
 
     def _on_trial(self, found: Manifest) -> bool:
@@ -248,7 +249,7 @@ class KnativeTraffic:
             self._shares().get(self._specified(found), 0.0),
         )
         if specified != whole or live != whole / 100:
-            raise TrafficRefused(
+            raise Refused(
                 f"the candidate must have {whole} % of the requests; specified are {specified} %, "
                 f"and Knative gives it {live:.0%}"
             )

@@ -8,16 +8,6 @@ The share is read from the HTTPRoutes, never from the status, which repeats the 
 has `spec.canary` and never writes a weight.
 """
 
-from adsmu.canary_deploy.cluster import (
-    CONFIG_MAP,
-    DEPLOYMENT,
-    HTTP_ROUTE,
-    POD,
-    Cluster,
-    Manifest,
-    NotThere,
-    retried,
-)
 from adsmu.canary_deploy.cluster_records import RECORD_RIGHTS
 from adsmu.canary_deploy.release import Release
 from adsmu.canary_deploy.traffic.gateway import refusal
@@ -30,8 +20,19 @@ from adsmu.canary_deploy.traffic.inference import (
     predictor,
     unknown,
 )
-from adsmu.canary_deploy.traffic.port import Addresses, TrafficRefused
+from adsmu.canary_deploy.traffic.port import Addresses
 from adsmu.canary_deploy.traffic.serving import Serving, ailment, digest_of, limited
+from adsmu.cluster import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    HTTP_ROUTE,
+    POD,
+    Cluster,
+    Manifest,
+    NotThere,
+    retried,
+)
+from adsmu.errors import Refused
 
 RIGHTS = RECORD_RIGHTS | {
     HTTP_ROUTE: "get",
@@ -117,10 +118,10 @@ class KServeTraffic:
         if there == release.digest:
             return
         if there is not None or found["spec"].get("canary"):
-            raise TrafficRefused(f"another candidate is there, {there}: withdraw it first")
+            raise Refused(f"another candidate is there, {there}: withdraw it first")
         stable = found["spec"]["predictor"]
         if self._stable(found) == release.digest:
-            raise TrafficRefused(f"{release.digest} is the champion already")
+            raise Refused(f"{release.digest} is the champion already")
         own, candidates = stable.get("minReplicas", 1), specified["minReplicas"]
         spec: Manifest = {"canary": [{"trafficPercent": 0, "predictor": specified}]}
         if (own, candidates) != (1, 1):  # KServe leaves the champion minReplicas less the candidate's, and 1
@@ -160,14 +161,14 @@ class KServeTraffic:
         entry = None if found is None else _entry(found)
         if found is not None and entry is None and self._isvc.first_trial(found):
             if whole != 100:
-                raise TrafficRefused("a first model has all requests; withdraw takes the service away")
+                raise Refused("a first model has all requests; withdraw takes the service away")
             return
         if found is None or entry is None:
-            raise TrafficRefused("there is no candidate to give requests to")
+            raise Refused("there is no candidate to give requests to")
         self._isvc.change(found, {"canary": [entry | {"trafficPercent": whole}]})
         frozen = self._frozen(found)
         if frozen:
-            raise TrafficRefused(frozen)
+            raise Refused(frozen)
 
     def addresses(self) -> Addresses:
         """The Services of the variants; for callers in the cluster."""
@@ -184,7 +185,7 @@ class KServeTraffic:
         """Puts the candidate's specification in the champion's place, unchanged, so that its pods stay."""
         found = self._isvc.read()
         if found is None:
-            raise TrafficRefused("there is no candidate to promote")
+            raise Refused("there is no candidate to promote")
         entry = _entry(found)
         if entry is not None:
             self._must_have(found, entry, 100)
@@ -213,11 +214,11 @@ class KServeTraffic:
         """The digest of `spec.predictor`.
 
         Raises:
-            TrafficRefused: It does not say what it serves: somebody else made it.
+            Refused: It does not say what it serves: somebody else made it.
         """
         digest = digest_of(found["spec"]["predictor"])
         if digest is None:
-            raise TrafficRefused(unknown(self.serving.service))
+            raise Refused(unknown(self.serving.service))
         return digest
 
     def _workload(self, name: str) -> str:
@@ -256,7 +257,7 @@ class KServeTraffic:
         """Refuses to remove a variant that any route may still send requests to."""
         live = [share for shares in self._shares(found) for share in shares]
         if entry["trafficPercent"] != whole or any(share != whole / 100 for share in live):
-            raise TrafficRefused(
+            raise Refused(
                 f"the candidate must have {whole} % of the requests; specified are "
                 f"{entry['trafficPercent']} %, and the HTTPRoutes give it "
                 f"{', '.join(f'{share:.0%}' for share in live)}"
@@ -285,7 +286,7 @@ class KServeTraffic:
                 self._isvc.change(found, {"canary": found["spec"].get("canary") or []}, dry_run=True)
         except NotThere:
             return ["the cluster knows no InferenceService of serving.kserve.io/v1beta1: install KServe 0.21"]
-        except TrafficRefused as error:
+        except Refused as error:
             return [str(error)]
         return []
 
@@ -336,9 +337,9 @@ def _entry(found: Manifest) -> Manifest | None:
     """The one entry of `spec.canary`; None if there is none.
 
     Raises:
-        TrafficRefused: There are several.
+        Refused: There are several.
     """
     entries = found["spec"].get("canary") or []
     if len(entries) > 1:
-        raise TrafficRefused("spec.canary holds several candidates: somebody else put them there")
+        raise Refused("spec.canary holds several candidates: somebody else put them there")
     return entries[0] if entries else None

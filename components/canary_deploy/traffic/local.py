@@ -15,8 +15,8 @@ from typing import Any
 from adsmu.canary_deploy.release import Release
 from adsmu.canary_deploy.traffic import local_process
 from adsmu.canary_deploy.traffic.envoy import HERE, TRY_SECONDS, Endpoint, Envoy
-from adsmu.canary_deploy.traffic.port import Addresses, TrafficRefused
-from adsmu.errors import BadInput
+from adsmu.canary_deploy.traffic.port import Addresses
+from adsmu.errors import BadInput, Refused
 from adsmu.files import read_json, write_json
 
 FORMAT = 1
@@ -101,7 +101,7 @@ class LocalTraffic:
 
         Raises:
             BadInput: Envoy is not installed.
-            TrafficRefused: The champion or Envoy does not start.
+            Refused: The champion or Envoy does not start.
         """
         deployed = self._deployed()
         if champion and not deployed.champion and not deployed.candidate:
@@ -145,9 +145,9 @@ class LocalTraffic:
         """See the protocol. A candidate of the same digest whose process has died is started again."""
         deployed = self._deployed()
         if release.digest == _digest(deployed.champion):
-            raise TrafficRefused(f"{release.name} is the champion already")
+            raise Refused(f"{release.name} is the champion already")
         if deployed.candidate and deployed.candidate.release.digest != release.digest:
-            raise TrafficRefused(f"another candidate is there: {deployed.candidate.release.name}")
+            raise Refused(f"another candidate is there: {deployed.candidate.release.name}")
         deployed = self._bury(deployed)
         if not deployed.candidate:
             deployed = replace(deployed, candidate=_predictor(release), share=0.0)
@@ -174,11 +174,11 @@ class LocalTraffic:
         """See the protocol. Returns when Envoy says that it splits so."""
         deployed = self._deployed()
         if not 0 <= share <= 1:
-            raise TrafficRefused(f"{share} is no share; it lies between 0 and 1")
+            raise Refused(f"{share} is no share; it lies between 0 and 1")
         if not deployed.candidate:
-            raise TrafficRefused("there is no candidate")
+            raise Refused("there is no candidate")
         if not deployed.champion and share not in (0, 1):
-            raise TrafficRefused("there is no champion to take the rest; a first model gets all or nothing")
+            raise Refused("there is no champion to take the rest; a first model gets all or nothing")
         self._keep(replace(deployed, share=float(share)))
         self._envoy.start(_endpoints(self._deployed()))
 
@@ -196,11 +196,11 @@ class LocalTraffic:
         deployed = self._deployed()
         if not deployed.candidate:
             if not deployed.champion:
-                raise TrafficRefused("there is no candidate")
+                raise Refused("there is no candidate")
             self._bury(deployed)
             return
         if self.share() != 1:
-            raise TrafficRefused(f"the candidate has {self.share():.2%} of the requests, not all")
+            raise Refused(f"the candidate has {self.share():.2%} of the requests, not all")
         if deployed.champion:
             self._envoy.drain(deployed.champion.port, DRAIN_SECONDS)
         promoted = Deployed(deployed.port, champion=deployed.candidate, retired=deployed.champion)
@@ -212,7 +212,7 @@ class LocalTraffic:
         deployed = self._deployed()
         if deployed.candidate:
             if self.share() != 0:
-                raise TrafficRefused(f"the candidate still gets {self.share():.2%} of the requests")
+                raise Refused(f"the candidate still gets {self.share():.2%} of the requests")
             deployed = replace(deployed, candidate=None, retired=deployed.candidate, share=0.0)
             self._keep(deployed)
         self._bury(deployed)
@@ -257,7 +257,7 @@ class LocalTraffic:
         while champion and (why := self._why_unready(champion)):
             if time.monotonic() > deadline or not self._processes(champion):
                 why = self._why_unready(champion) or why  # of one that ended just now its log says more
-                raise TrafficRefused(f"the champion {champion.release.name} does not start: {why}")
+                raise Refused(f"the champion {champion.release.name} does not start: {why}")
             time.sleep(0.1)
 
     def _why_unready(self, predictor: Predictor) -> str:

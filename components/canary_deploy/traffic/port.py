@@ -6,10 +6,6 @@ from typing import Protocol
 from adsmu.canary_deploy.release import Release
 
 
-class TrafficRefused(Exception):
-    """The backend does not do what it was asked to, and says why; trying again later may help."""
-
-
 @dataclass(frozen=True)
 class Addresses:
     """Where each variant is reached past the split, as base URLs; empty for one that is not there.
@@ -54,7 +50,7 @@ class Traffic(Protocol):
         """Starts a candidate that gets no requests yet, with capacity of its own. Does not wait for it.
 
         Raises:
-            TrafficRefused: The backend does not take it.
+            Refused: The backend does not take it.
         """
         ...
 
@@ -70,7 +66,7 @@ class Traffic(Protocol):
         """Gives the candidate a share of the requests.
 
         Raises:
-            TrafficRefused: There is no candidate, or the backend does not take it.
+            Refused: There is no candidate, or the backend does not take it.
         """
         ...
 
@@ -82,7 +78,7 @@ class Traffic(Protocol):
         """Makes the candidate the champion and takes the old one away. Called at a share of 1 only.
 
         Raises:
-            TrafficRefused: The candidate has not all requests, or the backend does not take it.
+            Refused: The candidate has not all requests, or the backend does not take it.
         """
         ...
 
@@ -90,6 +86,6 @@ class Traffic(Protocol):
         """Takes the candidate away. Called at a share of 0 only; without a candidate it does nothing.
 
         Raises:
-            TrafficRefused: The candidate still gets requests.
+            Refused: The candidate still gets requests.
         """
         ...

@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from adsmu.canary_deploy.cluster import DEPLOYMENT, POD, Cluster, Manifest
 from adsmu.canary_deploy.release import Release
+from adsmu.cluster import DEPLOYMENT, POD, Cluster, Manifest
 from adsmu.errors import BadInput
 
 PORT = 8080

@@ -12,7 +12,8 @@ from adsmu.canary_deploy.lease import Lease
 from adsmu.canary_deploy.records import FileRecord
 from adsmu.canary_deploy.release import Release
 from adsmu.canary_deploy.rollout import Ports, Request
-from adsmu.canary_deploy.traffic.port import Addresses, TrafficRefused
+from adsmu.canary_deploy.traffic.port import Addresses
+from adsmu.errors import Refused
 from adsmu.files import digest
 from adsmu.store import Store, open_store
 
@@ -171,7 +172,7 @@ class Traffic:
 
     def deploy(self, release: Release):
         if self.candidate() not in (None, release.digest):
-            raise TrafficRefused("another candidate stands there")
+            raise Refused("another candidate stands there")
         if self.candidate() is None:
             self.world.deployed_at = self.world.ticks
         self.world.live["candidate"] = release.digest
@@ -186,7 +187,7 @@ class Traffic:
 
     def set_share(self, share: float):
         if self.candidate() is None:
-            raise TrafficRefused("there is no candidate")
+            raise Refused("there is no candidate")
         self.world.live["share"] = share
 
     def addresses(self):
@@ -196,12 +197,12 @@ class Traffic:
         if self.candidate() is None:
             return
         if self.share() != 1:
-            raise TrafficRefused("the candidate has not all requests")
+            raise Refused("the candidate has not all requests")
         self.world.live |= {"champion": self.candidate(), "candidate": None, "share": 0.0}
 
     def withdraw(self):
         if self.candidate() and self.share() != 0 and self.champion():
-            raise TrafficRefused("the candidate still gets requests")
+            raise Refused("the candidate still gets requests")
         self.world.live |= {"candidate": None, "share": 0.0}
 
 

@@ -18,11 +18,10 @@ from adsmu.canary_deploy.lease import LeaseLost
 from adsmu.canary_deploy.observe import labelled_requests
 from adsmu.canary_deploy.plan import Pairs
 from adsmu.canary_deploy.progress import progress, replay
-from adsmu.canary_deploy.records import Conflict, FileRecord
+from adsmu.canary_deploy.records import FileRecord
 from adsmu.canary_deploy.release import champions
 from adsmu.canary_deploy.rollout import Rollout
-from adsmu.canary_deploy.traffic.port import TrafficRefused
-from adsmu.errors import BadInput, StepFailed
+from adsmu.errors import BadInput, Conflict, Refused, StepFailed
 from adsmu.store.evidence import EvidenceLog, Overtaken
 
 OLD = "sha256:" + "c" * 64
@@ -254,7 +253,7 @@ def test_a_candidate_that_cannot_be_deployed_is_given_up(world):
     touched = ports(world)
 
     def refuse(release):
-        raise TrafficRefused("the quota of the namespace is used up")
+        raise Refused("the quota of the namespace is used up")
 
     touched.traffic.deploy = refuse
     result = deploy(world.request(), touched)

@@ -19,9 +19,8 @@ from scipy.stats import binomtest
 from adsmu.canary_deploy.release import Release
 from adsmu.canary_deploy.traffic import envoy, local, local_process
 from adsmu.canary_deploy.traffic.local import LocalTraffic
-from adsmu.canary_deploy.traffic.port import TrafficRefused
 from adsmu.canary_deploy.traffic.replay import Counts, Replay
-from adsmu.errors import BadInput
+from adsmu.errors import BadInput, Refused
 
 SERVE = (sys.executable, str(Path(__file__).with_name("standin_predictor.py")))
 OLD, NEW = Release("sha256:" + "a" * 64, "quick"), Release("sha256:" + "b" * 64, "quick")
@@ -191,7 +190,7 @@ def test_what_the_backend_does_not_take_is_refused_in_words(traffic: LocalTraffi
         (lambda: traffic.set_share(0.5), "no candidate"),
         (lambda: traffic.deploy(OLD), "is the champion already"),
     ):
-        with pytest.raises(TrafficRefused, match=words):
+        with pytest.raises(Refused, match=words):
             act()
     deploy(traffic)
     traffic.set_share(0.5)
@@ -202,7 +201,7 @@ def test_what_the_backend_does_not_take_is_refused_in_words(traffic: LocalTraffi
         (traffic.promote, "50.00% of the requests, not all"),
         (traffic.withdraw, "still gets 50.00%"),
     ):
-        with pytest.raises(TrafficRefused, match=words):
+        with pytest.raises(Refused, match=words):
             act()
     assert (traffic.candidate(), traffic.share()) == (NEW.digest, 0.5)
 
@@ -210,11 +209,11 @@ def test_what_the_backend_does_not_take_is_refused_in_words(traffic: LocalTraffi
 def test_a_first_model_becomes_the_champion(traffic: LocalTraffic) -> None:
     traffic.start()
     assert (traffic.champion(), traffic.obstacles()) == (None, [])
-    with pytest.raises(TrafficRefused):
+    with pytest.raises(Refused):
         traffic.promote()
     deploy(traffic)
     assert asked(traffic, 1) == ["503"]
-    with pytest.raises(TrafficRefused, match="all or nothing"):
+    with pytest.raises(Refused, match="all or nothing"):
         traffic.set_share(0.5)
     traffic.set_share(1)
     assert traffic.share() == 1
@@ -345,7 +344,7 @@ def test_a_candidate_that_does_not_get_ready_gives_its_reason(traffic: LocalTraf
 
 
 def test_a_champion_that_does_not_start_is_refused_with_its_reason(traffic: LocalTraffic) -> None:
-    with pytest.raises(TrafficRefused, match="not the model that was evaluated"):
+    with pytest.raises(Refused, match="not the model that was evaluated"):
         traffic.start(Release(OLD.digest, "altered"))
 
 
@@ -366,7 +365,7 @@ def test_the_port_of_another_service_is_refused(traffic: LocalTraffic) -> None:
     traffic.start()
     port = int(traffic.address.rpartition(":")[2])
     second = LocalTraffic(traffic.folder / "second", "nlu", str(traffic.folder), port=port, serve=SERVE)
-    with pytest.raises(TrafficRefused, match="Envoy does not start"):
+    with pytest.raises(Refused, match="Envoy does not start"):
         second.start()
     assert asked(traffic, 1) == ["503"]
 

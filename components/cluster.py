@@ -1,4 +1,4 @@
-"""The Kubernetes API, as much of it as a rollout needs: read, create, patch by version, delete."""
+"""The Kubernetes API, as much of it as components need: read, create, patch by version, delete, logs."""
 
 import contextlib
 import functools
@@ -9,9 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from adsmu.canary_deploy.records import Conflict
-from adsmu.canary_deploy.traffic.port import TrafficRefused
-from adsmu.errors import BadInput
+from adsmu.errors import BadInput, Conflict, Refused
 
 SECONDS = 10
 """How long one request to the API may take."""
@@ -77,7 +75,7 @@ REVIEW = Kind("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSub
 SERVICE = Kind("", "v1", "services", "Service")
 
 
-class NotThere(TrafficRefused):
+class NotThere(Refused):
     """There is no such object, or the cluster does not know its kind."""
 
 
@@ -96,7 +94,7 @@ class Cluster:
         """An object; None if there is none.
 
         Raises:
-            TrafficRefused: The API does not answer, or does not allow it.
+            Refused: The API does not answer, or does not allow it.
         """
         try:
             return self._call("GET", kind, name)
@@ -108,7 +106,7 @@ class Cluster:
 
         Raises:
             NotThere: The cluster does not know the kind.
-            TrafficRefused: The API does not answer, or does not allow it.
+            Refused: The API does not answer, or does not allow it.
         """
         query = {"labelSelector": selector} if selector else {}
         return list(self._call("GET", kind, query=query)["items"])
@@ -123,7 +121,7 @@ class Cluster:
 
         Raises:
             Conflict: There is one of this name.
-            TrafficRefused: The API does not answer, or does not take it.
+            Refused: The API does not answer, or does not take it.
         """
         return self._call("POST", kind, body=body, query=_strictly(dry_run))
 
@@ -139,7 +137,7 @@ class Cluster:
         Raises:
             Conflict: The object is not of that version.
             NotThere: There is no such object.
-            TrafficRefused: The API does not answer, or does not take it.
+            Refused: The API does not answer, or does not take it.
         """
         return self._call("PATCH", kind, name, body=body, query=_strictly(dry_run), content=MERGE)
 
@@ -147,7 +145,7 @@ class Cluster:
         """Takes an object away, and what it owns; one that is not there is left so.
 
         Raises:
-            TrafficRefused: The API does not answer, or does not allow it.
+            Refused: The API does not answer, or does not allow it.
         """
         with contextlib.suppress(NotThere):
             self._call("DELETE", kind, name, query={"propagationPolicy": "Background"})
@@ -161,7 +159,7 @@ class Cluster:
 
         Raises:
             NotThere: There is no such pod.
-            TrafficRefused: The API does not answer, does not allow it, or there is no log yet.
+            Refused: The API does not answer, does not allow it, or there is no log yet.
         """
         return self._call("GET", POD, f"{pod}/log", query=query, raw=True).data.decode(errors="replace")
 
@@ -176,7 +174,7 @@ class Cluster:
             The missing ones, as `patch httproutes.gateway.networking.k8s.io`.
 
         Raises:
-            TrafficRefused: The API does not answer.
+            Refused: The API does not answer.
         """
         missing = []
         for kind, verbs in wanted.items():
@@ -228,7 +226,7 @@ class Cluster:
         except ApiException as error:
             raise self._refusal(error, method, kind, name) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise TrafficRefused(f"the cluster's API does not answer: {_line(str(error))}") from error
+            raise Refused(f"the cluster's API does not answer: {_line(str(error))}") from error
 
     def _refusal(self, error: Any, method: str, kind: Kind, name: str) -> Exception:
         said = _said(error)
@@ -239,10 +237,10 @@ class Cluster:
             return NotThere(f"{what}: {said}")
         if error.status == 403:
             verb = {"GET": "get" if name else "list", "POST": "create"}.get(method, method.lower())
-            return TrafficRefused(f"not allowed to {verb} {what} in namespace {self.namespace}: {said}")
+            return Refused(f"not allowed to {verb} {what} in namespace {self.namespace}: {said}")
         if error.status in (0, 401, 429) or error.status >= 500:
-            return TrafficRefused(f"the cluster's API fails at {what}: {said}")
-        return TrafficRefused(f"the cluster does not take {what}: {said}")
+            return Refused(f"the cluster's API fails at {what}: {said}")
+        return Refused(f"the cluster does not take {what}: {said}")
 
 
 def connect(namespace: str) -> Cluster:
@@ -274,7 +272,7 @@ def retried(act: Callable[P, T]) -> Callable[P, T]:
     """Makes an act begin anew, from its reading on, when somebody else wrote in between.
 
     Raises:
-        TrafficRefused: That happened too often.
+        Refused: That happened too often.
     """
 
     @functools.wraps(act)
@@ -285,7 +283,7 @@ def retried(act: Callable[P, T]) -> Callable[P, T]:
             except Conflict as error:
                 last = error
                 time.sleep(pause)
-        raise TrafficRefused(f"somebody else keeps changing it: {last}") from last
+        raise Refused(f"somebody else keeps changing it: {last}") from last
 
     return wrapped
 
