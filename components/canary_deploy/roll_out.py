@@ -18,7 +18,7 @@ from adsmu.data.evaluation import read_evaluation
 from adsmu.data.schema import read_utterances
 from adsmu.errors import BadInput, StepFailed
 from adsmu.files import digest
-from adsmu.lineage.kept import keep_promoted
+from adsmu.lineage.kept import keep_origin
 from adsmu.sign_off.card import CARD
 from adsmu.sign_off.records import read_signed
 from adsmu.store import open_store
@@ -52,7 +52,8 @@ def roll_out_files(
 ) -> str:
     """Admits a model and rolls it out; called again after a kill, it goes on where it was.
 
-    A model that was promoted is kept with what it comes from, so that it can be made again.
+    What the model comes from is kept before it is rolled out, so that whichever process promotes it in the
+    end, it can be made again.
 
     Args:
         model: Model folder.
@@ -112,22 +113,20 @@ def roll_out_files(
             rows=rows,
             override=override if reasons else "",
         )
+        why = {**(cause or {}), "evaluation": of_evaluation, "rollout": request.rollout}
+        keep_origin(
+            open_store(where.storage),
+            model,
+            champion,
+            [data, existing],
+            why | ({"card": digest(Path(card) / CARD)} if card else {}),
+            read_signed(card).as_json() if card else None,
+        )
         try:
             with opened(where, Path(champion) if champion else None, request.stratifier, held_out) as ports:
                 result = deploy(request, ports)
         except (LeaseLost, Overtaken) as error:
             raise StepFailed(f"another process carries the rollout on: {error}") from error
-        if result["outcome"] == "promoted":
-            signed = read_signed(card) if card else None
-            why = {**(cause or {}), "evaluation": of_evaluation, "rollout": result["rollout"]}
-            keep_promoted(
-                open_store(where.storage),
-                model,
-                champion,
-                [data, existing],
-                why | ({"card": digest(Path(card) / CARD)} if card else {}),
-                signed.as_json() if signed else None,
-            )
     write_outcome(outcome, result, of_model, of_evaluation, admitted, override if reasons else "")
     entries = EvidenceLog(open_store(result["evidence"])).read() if "evidence" in result else []
     write_report(entries, report)

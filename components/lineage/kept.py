@@ -60,7 +60,7 @@ def keep(
     return _keep(store, model, given, because or {})
 
 
-def keep_promoted(
+def keep_origin(
     store: Store,
     model: str | Path,
     parent: str | Path | None,
@@ -68,7 +68,7 @@ def keep_promoted(
     because: dict[str, Any],
     card: dict[str, Any] | None = None,
 ) -> None:
-    """Keeps a model that was promoted, its parent, and what is at hand of what they learnt from.
+    """Keeps a model that is to be rolled out, its parent, and what is at hand of what they learnt from.
 
     What is not at hand is told by `adsmu.lineage.chain.lineage`. Done again, it changes nothing.
 
@@ -97,9 +97,8 @@ def keep_promoted(
 
 def _keep(store: Store, model: str | Path, tables: dict[str, Path], because: dict[str, Any]) -> str:
     of_model = digest(model)
-    for found, path in tables.items():
-        with contextlib.suppress(AlreadyThere):
-            store.create(data_name(found), path.read_bytes())
+    for path in tables.values():
+        keep_table(store, path)
     upload(model, store, model_folder(of_model))
     record = {
         "format": FORMAT,
@@ -110,6 +109,44 @@ def _keep(store: Store, model: str | Path, tables: dict[str, Path], because: dic
     with contextlib.suppress(AlreadyThere):
         store.create(f"lineage/{_hex(of_model)}.json", json.dumps(record, ensure_ascii=False).encode())
     return of_model
+
+
+def stored_table(store: Store, table: str, folder: Path) -> Path:
+    """Brings a table out of a store.
+
+    Args:
+        store: The store.
+        table: Its digest.
+        folder: Where the file is written.
+
+    Raises:
+        BadInput: It is missing, or was damaged.
+        StoreUnavailable: The storage does not answer.
+    """
+    path = folder / f"{_hex(table)}.parquet"
+    path.write_bytes(store.read(data_name(table)) or b"")
+    if digest(path) != table:
+        raise BadInput("is missing or was damaged", file=f"{store.uri}/{data_name(table)}")
+    return path
+
+
+def keep_table(store: Store, table: str | Path) -> str:
+    """Keeps a table under its digest. Done again, it changes nothing.
+
+    Args:
+        store: Where to.
+        table: The file.
+
+    Returns:
+        Its name in the store.
+
+    Raises:
+        StoreUnavailable: The storage does not answer.
+    """
+    name = data_name(digest(table))
+    with contextlib.suppress(AlreadyThere):
+        store.create(name, Path(table).read_bytes())
+    return name
 
 
 def record_of(store: Store, model: str) -> dict[str, Any] | None:
@@ -129,6 +166,24 @@ def record_of(store: Store, model: str) -> dict[str, Any] | None:
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise BadInput(f"not a record of format {FORMAT}", file=f"{store.uri}/{name}")
     return record
+
+
+def card_of(store: Store, model: str) -> dict[str, Any] | None:
+    """The report card that was kept with a model; None: there is none.
+
+    Raises:
+        BadInput: It is damaged.
+    """
+    name = f"lineage/{_hex(model)}-card.json"
+    content = store.read(name)
+    try:
+        card = None if content is None else json.loads(json.loads(content)["card"])
+        if card is not None and not isinstance(card["digests"]["evaluation_set"], str):
+            raise TypeError
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput("not a report card", file=f"{store.uri}/{name}") from error
+    found: dict[str, Any] | None = card
+    return found
 
 
 def _hex(of: str) -> str:

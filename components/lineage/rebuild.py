@@ -7,7 +7,7 @@ from pathlib import Path
 from adsmu.errors import BadInput
 from adsmu.files import digest, refuse_existing, written_whole
 from adsmu.lineage.chain import lineage
-from adsmu.lineage.kept import data_name, model_folder
+from adsmu.lineage.kept import model_folder, stored_table
 from adsmu.store import Store, download
 from adsmu.train.run import train_files
 
@@ -43,7 +43,7 @@ def rebuild(model: str | Path, store: Store, output: str | Path, trainers: tuple
         for number, link in enumerate(links):
             made = Path(folder) / f"model-{number}"
             tables = {
-                name: _table(store, wanted, Path(folder)) for name, wanted in link.model["data"].items()
+                name: stored_table(store, wanted, Path(folder)) for name, wanted in link.model["data"].items()
             }
             train_files(
                 tables["existing"],
@@ -82,12 +82,3 @@ def fetch(model: str, store: Store, output: str | Path) -> Path:
         if (found := digest(temporary)) != model:
             raise BadInput(f"what stands there is {found}", file=f"{store.uri}/{model_folder(model)}")
     return Path(output)
-
-
-def _table(store: Store, wanted: str, folder: Path) -> Path:
-    """A table out of the store, checked."""
-    path = folder / f"{wanted.removeprefix('sha256:')}.parquet"
-    path.write_bytes(store.read(data_name(wanted)) or b"")
-    if digest(path) != wanted:
-        raise BadInput("was damaged", file=f"{store.uri}/{data_name(wanted)}")
-    return path

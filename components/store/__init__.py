@@ -196,6 +196,32 @@ def download(store: Store, prefix: str, folder: str | Path) -> Path:
     return folder
 
 
+def brought(place: str | Path, folder: str | Path) -> Path:
+    """A single file, brought into a local folder if it stands in object storage.
+
+    Args:
+        place: A path, or a URI as `open_store` takes them.
+        folder: A local folder that is there.
+
+    Returns:
+        A path; whether a local file is there is not asked.
+
+    Raises:
+        BadInput: There is no such object, or the URI has another form.
+        StoreUnavailable: The storage does not answer.
+    """
+    text = str(place).removeprefix("file://")
+    if "://" not in text:
+        return Path(text)
+    parent, _, name = text.rpartition("/")
+    content = open_store(parent).read(name)
+    if content is None:
+        raise BadInput("no such object", file=text)
+    path = Path(folder) / name
+    path.write_bytes(content)
+    return path
+
+
 def _some(store: Store, prefix: str) -> Iterator[str]:
     names = store.names(prefix)
     if not names:

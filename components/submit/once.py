@@ -9,15 +9,16 @@ from typing import Any
 import pyarrow as pa
 
 from adsmu.canary_deploy.service import Service
-from adsmu.data.schema import utterances, write_utterances
+from adsmu.data.schema import read_utterances, utterances, write_utterances
 from adsmu.errors import BadInput, StepFailed
 from adsmu.files import read_json
 from adsmu.form_dataset.form import read_dataset
-from adsmu.lineage.kept import model_folder
+from adsmu.lineage.kept import keep_table, model_folder
+from adsmu.lineage.learnt import learnt_tables, on_their_sides, with_learnt
 from adsmu.lineage.start import next_start
 from adsmu.pipelines.update.pipeline import load_tied, tied
 from adsmu.pipelines.watch.window import dataset_place
-from adsmu.store import AlreadyThere, Store, open_store, upload
+from adsmu.store import AlreadyThere, Store, brought, open_store, upload
 from adsmu.store.evidence import to_bytes
 from adsmu.strategy import Strategy, read_strategy
 from adsmu.submit.package import Package, package, read_parameters
@@ -53,7 +54,8 @@ def update_once(
         strategy: `strategy.yaml`.
         store: Where records and datasets stand: a folder or a bucket that the update can read.
         parameters: Those of the update pipeline but `user`, `strategy` and `cause`. Once the service has a
-            model that was promoted, that is the champion; before it, the one that is named here.
+            model that was promoted, that is the champion, and what it and its ancestors have learnt joins the
+            `existing` rows; before it, champion and existing rows are those named here.
         host: URL of the Kubeflow Pipelines server, or `local`.
         namespace: The user's, on a server with users.
 
@@ -80,8 +82,10 @@ def update_once(
         "reason": entry["reason"],
     }
     given = {"store": _uri(at), **parameters, "strategy": Path(strategy).read_text(encoding="utf-8")}
-    given |= {"user": _keep(at, dataset_place(plan, entry["window"]["to"]), dataset, rows), "cause": cause}
-    given = _whole(_going_on(given, plan), package(tied().text()))
+    user = as_utterances(rows, dataset)
+    given, user = _going_on(given, plan, user)
+    given |= {"user": _keep(at, dataset_place(plan, entry["window"]["to"]), dataset, user), "cause": cause}
+    given = _whole(given, package(tied().text()))
     name = f"update {plan.name} {entry['event'][:16]}"
     run = _here(at, entry["event"], given) if host == LOCAL else _there(connect(host, namespace), name, given)
     try:
@@ -133,11 +137,10 @@ def _whole(parameters: dict[str, Any], pipeline: Package) -> dict[str, Any]:
     }
 
 
-def _keep(store: Store, place: str, dataset: str | Path, rows: pa.Table) -> str:
+def _keep(store: Store, place: str, dataset: str | Path, user: pa.Table) -> str:
     """Stores the dataset and its utterances; gives the URI of these."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / UTTERANCES
-        write_utterances(as_utterances(rows, dataset), path)
+        write_utterances(user, Path(folder) / UTTERANCES)
         upload(folder, store, place)
     upload(dataset, store, place)
     return f"{_uri(store)}/{place}/{UTTERANCES}"
@@ -148,23 +151,34 @@ def _uri(store: Store) -> str:
     return store.uri.rstrip("/") if "://" in store.uri else str(Path(store.uri).absolute())
 
 
-def _going_on(parameters: dict[str, Any], plan: Strategy) -> dict[str, Any]:
-    """The parameters, with the model that was promoted last for the champion, from which training goes on.
+def _going_on(parameters: dict[str, Any], plan: Strategy, user: pa.Table) -> tuple[dict[str, Any], pa.Table]:
+    """Parameters and user rows, once a model of the service was promoted: training goes on from that.
 
     Now and then, as the strategy says, it begins from scratch.
     """
     service, backend = str(parameters.get("service", "")), str(parameters.get("backend", ""))
     if not service:
-        return parameters
+        return parameters, user
     place = str(parameters["store"])
     if backend:
         place = Service(service, backend, place, {}, "").storage
     store = open_store(place)
     begins = next_start(store, Path(service).name, plan.calibrate_every)
     if begins.base is None:
-        return parameters
+        return parameters, user
     champion = f"{_uri(store)}/{model_folder(begins.base)}"
-    return {**parameters, "champion": champion} | ({"mode": "full"} if begins.mode == "full" else {})
+    more = {"champion": champion} | ({"mode": "full"} if begins.mode == "full" else {})
+    learnt = learnt_tables(store, begins.base)
+    if learnt:
+        with tempfile.TemporaryDirectory() as folder:
+            existing, test = (
+                read_utterances(brought(parameters[name], folder)) for name in ("existing", "test")
+            )
+            user = on_their_sides(user, [existing, *learnt.values()])
+            joined = Path(folder) / "joined.parquet"
+            write_utterances(with_learnt(existing, learnt, [user, test]), joined)
+            more["existing"] = f"{_uri(store)}/{keep_table(store, joined)}"
+    return parameters | more, user
 
 
 def _there(server: Server, name: str, parameters: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from adsmu.data.schema import read_utterances
 from adsmu.errors import BadInput
 from adsmu.files import digest, read_json, write_json
 from adsmu.form_dataset.form import read_dataset
-from adsmu.lineage.kept import keep_promoted
+from adsmu.lineage.kept import keep_origin
 from adsmu.monitor.findings import Window
 from adsmu.monitor.history import read_history
 from adsmu.monitor.system import read_system
@@ -327,7 +327,7 @@ def test_the_next_update_goes_on_from_the_model_that_was_promoted_last(
     (folder,) = (watched / "store" / "datasets" / "speaker").iterdir()
     store, promoted = open_store(tmp_path / "store"), tmp_path / "promoted"
     train_files(inputs.corpus.existing, None, inputs.champion, promoted, mode="warm", trainer=inputs.trainer)
-    keep_promoted(store, promoted, inputs.champion, [inputs.corpus.existing], {})
+    keep_origin(store, promoted, inputs.champion, [inputs.corpus.existing], {})
     given = dict.fromkeys(("existing", "test", "catalog", "champion"), "x") | {"service": "speaker"}
     asked = {"store": str(tmp_path / "store"), "host": "http://server"}
     update_once(tmp_path / "decision.json", folder, tmp_path / "strategy.yaml", parameters=given, **asked)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from adsmu.errors import BadInput
 from adsmu.files import digest, read_json, write_json
 from adsmu.lineage.chain import lineage
-from adsmu.lineage.kept import data_name, keep, keep_promoted, model_folder
+from adsmu.lineage.kept import data_name, keep, keep_origin, model_folder
 from adsmu.lineage.rebuild import fetch, rebuild
 from adsmu.lineage.start import next_start
 from adsmu.lineage_command import TRAINER, app
@@ -54,7 +54,7 @@ def test_two_updates_in_a_row_that_were_promoted_leave_all_that_makes_the_last_m
     for number in (1, 2, 2):  # a step that is retried keeps nothing twice
         tables = [generations.existing, *generations.tables[number]]
         card = {"card": f"of {number}", "signature": None}
-        keep_promoted(store, models[number], models[number - 1], tables, {"decision": number}, card)
+        keep_origin(store, models[number], models[number - 1], tables, {"decision": number}, card)
     links = lineage(digest(models[2]), store)
     assert [(link.digest, link.missing) for link in links] == [(digest(each), ()) for each in models[::-1]]
     assert [link.record["because"] for link in links] == [{"decision": 2}, {"decision": 1}, {}]
