@@ -19,7 +19,7 @@ from adsmu.sign_off.evaluation_set import write_evaluation_set
 from adsmu.sign_off.records import read_signed
 from adsmu.sign_off.run import SCORER, TRAINER, card_files, sign_files
 from adsmu.sign_off.signature import KEY_FILE, public_key
-from adsmu.sign_off.step import version_place
+from adsmu.sign_off.versions import version_place
 from adsmu.store import open_store, upload
 from adsmu.strategy import read_strategy
 from adsmu.submit_command import AsJson

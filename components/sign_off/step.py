@@ -6,18 +6,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from adsmu.data.schema import SCHEMA, read_utterances
 from adsmu.errors import BadInput
 from adsmu.files import written_whole
 from adsmu.lineage.repeat import repeat_files
-from adsmu.sign_off.evaluation_set import write_evaluation_set
 from adsmu.sign_off.run import PAGE, SCORER, TRAINER, card_files, sign_files
 from adsmu.sign_off.signature import key_file
-from adsmu.store import download, open_store
-from adsmu.strategy import Strategy, read_strategy
+from adsmu.sign_off.versions import held_out, next_version
+from adsmu.strategy import read_strategy
 
 
 def sign_off_files(
@@ -44,7 +39,7 @@ def sign_off_files(
         output: The folder of the card to make.
         report: Where its page is written as well.
         evaluation_set: The folder of an evaluation set; None: the held-out rows of `data` and `existing`,
-            and with them the version that the strategy names, out of the store.
+            and with them what `adsmu.sign_off.versions.next_version` takes out of the store.
         data: The utterances that the candidate learnt, with held-out rows.
         existing: Those of before: likewise.
         evaluation: `evaluation.json` of this candidate, or None.
@@ -66,9 +61,9 @@ def sign_off_files(
         if evaluation_set is None:
             if data is None or existing is None:
                 raise BadInput("is missing, and so are the tables to make one of", file="evaluation_set")
-            evaluation_set = folder / "set"
-            before = _named_version(plan, store, folder / "before") if plan else None
-            write_evaluation_set(held_out(data, existing), None, evaluation_set, before)
+            evaluation_set = next_version(
+                held_out(data, existing), champion, plan, store, folder / "versions"
+            )
         repeated = None
         if plan and plan.promotion.repeats:
             if data is None or existing is None:
@@ -104,45 +99,6 @@ def sign_off_files(
     with written_whole(report) as temporary:
         shutil.copyfile(Path(output) / PAGE, temporary)
     return decision
-
-
-def held_out(data: str | Path, existing: str | Path) -> pa.Table:
-    """The rows of split test of both tables, each under an id of its own.
-
-    Args:
-        data: Utterance table of the new use case.
-        existing: Of the existing ones; an id that stands in `data` too is told apart from it.
-
-    Raises:
-        BadInput: A table is none.
-    """
-    new, old = (
-        table.filter(pc.equal(table["split"], "test")) for table in map(read_utterances, (data, existing))
-    )
-    twice = pc.is_in(old["id"], new["id"].combine_chunks())
-    ids = pc.if_else(twice, pc.binary_join_element_wise("existing", old["id"], " "), old["id"])
-    return pa.concat_tables([new, old.set_column(SCHEMA.get_field_index("id"), SCHEMA.field("id"), ids)])
-
-
-def version_place(strategy: Strategy) -> str:
-    """Where the evaluation set that a strategy names stands in a store.
-
-    Raises:
-        BadInput: It names none.
-    """
-    if not strategy.evaluation_set.version:
-        raise BadInput("names no version", file="strategy", column="evaluation_set")
-    return f"evaluation-sets/{strategy.name}/{strategy.evaluation_set.version}"
-
-
-def _named_version(strategy: Strategy, store: str, folder: Path) -> Path | None:
-    """The evaluation set that the strategy names, out of the store; None: it names none."""
-    if not strategy.evaluation_set.version:
-        return None
-    if not store:
-        rule = "names a version, and no store is given in which it could stand"
-        raise BadInput(rule, file="strategy", column="evaluation_set")
-    return download(open_store(store), version_place(strategy), folder)
 
 
 @contextlib.contextmanager

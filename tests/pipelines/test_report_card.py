@@ -53,7 +53,7 @@ def test_a_candidate_that_forgets_what_the_champion_knew_is_refused_and_the_use_
 
 
 def test_the_version_that_the_strategy_names_is_answered_too_and_a_new_one_anew(sign, inputs, tmp_path):
-    store, rows = open_store(tmp_path / "store"), read_utterances(inputs.corpus.test)
+    store, rows = open_store(tmp_path / "store"), read_utterances(inputs.corpus.user)
     pairs = tmp_path / "pairs.jsonl"
     pairs.write_text(
         '{"test": "stop", "input": {"tokens": ["stop", "the", "amber", "anchor", "speaker"]},'

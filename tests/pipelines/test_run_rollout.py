@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -16,11 +18,12 @@ from adsmu.canary_deploy.release import champions
 from adsmu.data.schema import read_utterances
 from adsmu.files import digest, read_json
 from adsmu.lineage.chain import lineage
-from adsmu.lineage.kept import keep
+from adsmu.lineage.kept import data_name, keep
 from adsmu.lineage.rebuild import rebuild
-from adsmu.sign_off.evaluation_set import write_evaluation_set
+from adsmu.sign_off.evaluation_set import read_evaluation_set, write_evaluation_set
 from adsmu.sign_off.records import last_card, read_signed
-from adsmu.store import open_store, upload
+from adsmu.sign_off.versions import place_of
+from adsmu.store import download, open_store, upload
 from adsmu.store.evidence import EvidenceLog
 from adsmu.strategy import read_strategy
 
@@ -42,7 +45,7 @@ def rolled_out(inputs, output):
     store, (private, public) = output.parent / "store", card_key(output.parent)
     strategy = output.parent / "strategy.yaml"
     strategy.write_text(STRATEGY)
-    rows = read_utterances(inputs.corpus.test).slice(0, 5)
+    rows = read_utterances(inputs.corpus.user).slice(0, 5)
     made = write_evaluation_set(
         rows.set_column(0, "id", pa.array([f"edge {n}" for n in range(5)])), None, output.parent / "set"
     )
@@ -57,6 +60,15 @@ def rolled_out(inputs, output):
     return given + [part for key, value in plan.items() for part in ("--plan", f"{key}={value}")]
 
 
+@dataclass(frozen=True)
+class Killed:
+    """A run in `output` that was killed, what its store held then, and how the same command went after it."""
+
+    output: Path
+    held: list[str]
+    done: subprocess.CompletedProcess[str]
+
+
 @pytest.fixture(scope="module")
 def killed(inputs, tmp_path_factory):
     """A run that is killed while half of the requests go to the candidate, and the same command again."""
@@ -69,11 +81,12 @@ def killed(inputs, tmp_path_factory):
         time.sleep(0.05)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    return output, adsmu(*given)
+    held = open_store(output.parent / "store").names()
+    return Killed(output, held, adsmu(*given))
 
 
 def test_a_rollout_killed_on_its_way_is_carried_on_to_a_promotion(killed):
-    output, done = killed
+    output, done = killed.output, killed.done
     assert done.returncode == 0, done.stderr
     assert "promoted" in done.stdout
     outcome = read_json(output / "outcome.json")
@@ -86,13 +99,13 @@ def test_a_rollout_killed_on_its_way_is_carried_on_to_a_promotion(killed):
 
 
 def test_the_champion_is_the_model_that_was_promoted(killed):
-    output, _ = killed
+    output = killed.output
     crowned = [each["model"] for each in champions(open_store(output.parent / "store"), "service")]
     assert crowned == [digest(path) for path in (read_run(output), output / "model")]
 
 
 def test_the_card_was_signed_by_policy_before_the_rollout_and_bound_to_the_strategy(killed):
-    output, done = killed
+    output, done = killed.output, killed.done
     card = read_signed(output / "card")
     assert (card.signature["decision"], card.signature["kind"]) == ("approve", "policy")
     assert f"card    {output / 'card' / 'card.html'} (approve)" in done.stdout
@@ -105,8 +118,24 @@ def test_the_card_was_signed_by_policy_before_the_rollout_and_bound_to_the_strat
     assert published.content == card.content
 
 
+def test_what_the_candidate_comes_from_is_kept_before_the_rollout_whoever_ends_that(killed):
+    model = digest(killed.output / "model")
+    learnt = read_json(killed.output / "model" / "model.json")["data"]
+    wanted = {f"lineage/{model[7:]}.json", f"lineage/{model[7:]}-card.json", *map(data_name, learnt.values())}
+    assert wanted <= set(killed.held)
+
+
+def test_what_both_models_were_compared_on_is_the_next_version_of_the_evaluation_set(killed, tmp_path):
+    store, card = open_store(killed.output.parent / "store"), read_signed(killed.output / "card").card
+    made = read_evaluation_set(download(store, place_of(card["digests"]["evaluation_set"]), tmp_path / "set"))
+    assert (len(made.rows), made.previous) == (
+        card["rows"],
+        read_evaluation_set(killed.output.parent / "set").id,
+    )
+
+
 def test_what_was_promoted_is_followed_to_its_root_and_made_again(killed, inputs, tmp_path):
-    output, _ = killed
+    output = killed.output
     store = open_store(output.parent / "store")
     links = lineage(digest(output / "model"), store)
     assert [link.digest for link in links] == [digest(output / "model"), digest(inputs.champion)]
@@ -125,11 +154,11 @@ def read_run(output):
 
 
 def test_nothing_is_left_running(killed):
-    output, _ = killed
+    output = killed.output
     found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert str(output) not in found
 
 
 def test_the_page_of_the_rollout_lies_beside_the_report(killed):
-    output, _ = killed
+    output = killed.output
     assert "promoted" in (output / "rollout.html").read_text()

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from adsmu.data.schema import read_utterances, utterances, write_utterances
-from adsmu.sign_off.step import held_out
+from adsmu.sign_off.versions import held_out
 
 
 def rows(source: str, splits: dict[str, str]) -> pa.Table:
