@@ -3,12 +3,18 @@
 import os
 import time
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 
 from adsmu.canary_deploy.release import Release, register
-from adsmu.canary_deploy.traffic.port import Traffic
+from adsmu.canary_deploy.rollout import Ports
+from adsmu.canary_deploy.service import Service, cluster_ports
+from adsmu.canary_deploy.traffic.inference import INFERENCE_SERVICE
+from adsmu.cluster import connect
 from adsmu.data.schema import SCHEMA, write_utterances
 from adsmu.store import open_store
 from adsmu.stratify.assign import build_stratifier
@@ -22,6 +28,51 @@ SETTLE = 4.0
 
 OLD = {"Play": ["play moana", "play halo now"], "Stop": ["stop", "stop the music"]}
 NEW = {"to": ["add halo to my list", "add moana to my list"], "in": ["add halo in list gym"]}
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """A traffic backend, and where its users come in.
+
+    Attributes:
+        backend: Its name.
+        url: Where it is reached from here.
+        gateway: The Gateway, of backend `gateway`.
+    """
+
+    backend: str
+    url: str
+    gateway: str = ""
+
+    def serving(self, where: dict[str, str], namespace: str, **more: Any) -> dict[str, Any]:
+        """Settings of a service in a namespace that conftest.py made."""
+        own = (
+            {"gateway": self.gateway, "hostname": HOST} if self.gateway else {"service_account": "predictors"}
+        )
+        given = {
+            "namespace": namespace,
+            "image": where["ADSMU_IMAGE"],
+            "memory": "512Mi",
+            "secret": "storage",
+        }
+        return given | own | more
+
+    def ports(self, serving: dict[str, Any], store: str) -> Ports:
+        """What a rollout of the service works with."""
+        return cluster_ports(Service(SERVICE, self.backend, store, serving, TRAINER))
+
+    def host(self, namespace: str) -> str:
+        """The host that users ask for; of an InferenceService, the one that KServe gave it."""
+        if self.gateway:
+            return HOST
+        cluster = connect(namespace)
+
+        def url():
+            found = cluster.read(INFERENCE_SERVICE, SERVICE) or {}
+            return (found.get("status") or {}).get("url", "")
+
+        wait(lambda: "" if url() else "the InferenceService has no URL yet", 60)
+        return urlsplit(url()).netloc
 
 
 def rows(texts: dict[str, list[str]], *, new: bool, split: str = "train") -> pa.Table:
@@ -75,15 +126,18 @@ def wait(what, seconds=600.0):
         time.sleep(0.2)
 
 
-def begin(traffic: Traffic, url: str, host: str, release: Release) -> None:
-    """Makes a first model the champion, and waits until the gateway sends requests to it."""
+def begin(ports: Ports, entrance: Entrance, namespace: str, release: Release) -> str:
+    """Makes a first model the champion, and waits until requests reach it; gives the host to ask for."""
+    traffic = ports.traffic
     traffic.deploy(release)
     wait(traffic.unready)
     traffic.set_share(1.0)
-    wait(lambda: unanswered(url, host))
+    host = entrance.host(namespace)
+    wait(lambda: unanswered(entrance.url, host))
     traffic.promote()
     time.sleep(SETTLE)
     assert traffic.champion() == release.digest
+    return host
 
 
 def unanswered(url: str, host: str) -> str:

@@ -10,6 +10,7 @@ import os
 import sys
 import uuid
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -17,11 +18,19 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "unit" / "serve")]
 
 from cluster_runs import NAMESPACE, core  # noqa: E402
+from cluster_service import Entrance  # noqa: E402
 from namespaces import made_namespace  # noqa: E402
 
 from adsmu.store import open_store, upload  # noqa: E402
 
-NEEDED = ("KUBECONFIG", "ADSMU_IMAGE", "ADSMU_GATEWAY", "ADSMU_GATEWAY_URL", "ADSMU_STORE")
+NEEDED = ("KUBECONFIG", "ADSMU_IMAGE", "ADSMU_STORE")
+ENTRANCES = {
+    "gateway": ("ADSMU_GATEWAY_URL", "ADSMU_GATEWAY"),
+    "kserve": ("ADSMU_KSERVE_URL",),
+    "knative": ("ADSMU_KNATIVE_URL",),
+}
+"""The variables that name where a backend's users come in, the URL first."""
+
 RUNS_NEED = ("KFP_HOST", "ADSMU_IMAGE", "ADSMU_STORE", "KUBECONFIG")
 PARAMETERS = {
     "rows_per_stratum": 4,
@@ -68,10 +77,30 @@ def where():
 
 @pytest.fixture
 def namespace(where):
-    """A namespace with the credentials of the object storage."""
+    """A namespace with the credentials of the object storage: for pods, and as KServe wants them."""
     with made_namespace() as name:
         core().create_namespaced_secret(name, {"metadata": {"name": "storage"}, "data": credentials()})
+        endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "https://s3.amazonaws.com"))
+        annotations = {
+            "serving.kserve.io/s3-endpoint": endpoint.netloc,
+            "serving.kserve.io/s3-usehttps": str(int(endpoint.scheme == "https")),
+            "serving.kserve.io/s3-region": os.environ.get("AWS_REGION", "us-east-1"),
+        }
+        for_kserve = {"metadata": {"name": "fetching", "annotations": annotations}, "data": credentials()}
+        core().create_namespaced_secret(name, for_kserve)
+        account = {"metadata": {"name": "predictors"}, "secrets": [{"name": "fetching"}]}
+        core().create_namespaced_service_account(name, account)
         yield name
+
+
+@pytest.fixture(params=ENTRANCES)
+def entrance(request, where):
+    """A traffic backend and where its users come in; a test runs once for each that is named."""
+    variables = ENTRANCES[request.param]
+    missing = [name for name in variables if not os.environ.get(name)]
+    if missing:
+        pytest.skip(f"no entrance of backend {request.param}: {', '.join(missing)} not set")
+    return Entrance(request.param, os.environ[variables[0]], *(os.environ[name] for name in variables[1:]))
 
 
 @pytest.fixture(scope="session")

@@ -12,14 +12,10 @@ import pytest
 
 pytest.importorskip("aiohttp")
 
-from cluster_service import HOST, NEW, OLD, SERVICE, TRAINER, begin, released, rows, train
+from cluster_service import NEW, OLD, SERVICE, TRAINER, begin, released, rows, train
 
-from adsmu.canary_deploy.cluster_records import ConfigMapRecord
 from adsmu.canary_deploy.progress import replay
-from adsmu.canary_deploy.traffic.gateway import GatewayTraffic
 from adsmu.canary_deploy.traffic.replay import Replay
-from adsmu.canary_deploy.traffic.serving import Serving
-from adsmu.cluster import connect
 from adsmu.data.schema import write_utterances
 from adsmu.files import digest, read_json, write_json
 from adsmu.store import open_store
@@ -44,8 +40,12 @@ USERS = {"rate": 20.0, "connections": 8, "label_delay": 0.5}
 class Users(Replay):
     """Requests with labels to one host behind a gateway."""
 
+    def __init__(self, rows, url, host):
+        super().__init__(rows, url, SERVICE, **USERS)
+        self.host = host
+
     async def _post(self, session, path, body, headers):
-        return await super()._post(session, path, body, headers | {"Host": HOST})
+        return await super()._post(session, path, body, headers | {"Host": self.host})
 
 
 def mistagged(table):
@@ -60,26 +60,16 @@ def mistagged(table):
 class Case:
     """A service with a champion, and a candidate that is as good or worse in one stratum."""
 
-    def __init__(self, where, namespace, folder, *, good):
+    def __init__(self, where, entrance, namespace, folder, *, good):
         self.place = f"{where['ADSMU_STORE']}/{namespace}"
-        self.folder, self.url = folder, where["ADSMU_GATEWAY_URL"]
+        self.folder = folder
         existing, new = rows(OLD, new=False), rows(NEW, new=True)
         more = rows(NEW | {"to": [*NEW["to"], "add gym to my list"]}, new=True)
         self.champion = released(self.place, train(folder / "champion", new, existing), new, existing)
         self.model = train(folder / "candidate", more if good else mistagged(more), existing)
-        serving = {
-            "namespace": namespace,
-            "image": where["ADSMU_IMAGE"],
-            "gateway": where["ADSMU_GATEWAY"],
-            "hostname": HOST,
-            "cpu": "300m",
-            "memory": "512Mi",
-            "secret": "storage",
-        }
-        settings = Serving.from_json(serving | {"service": SERVICE, "events": self.place, "trainer": TRAINER})
-        self.cluster = connect(namespace)
-        self.traffic = GatewayTraffic(self.cluster, settings)
-        self.record = ConfigMapRecord(self.cluster, f"canary-{SERVICE}")
+        serving = entrance.serving(where, namespace, cpu="300m")
+        self.ports = entrance.ports(serving, self.place)
+        self.traffic = self.ports.traffic
         self.rows = rows(NEW, new=True, split="test")
         write_utterances(pa.concat_tables([new, self.rows]), folder / "data")
         write_json(self._evaluation(), folder / "evaluation.json")
@@ -95,7 +85,7 @@ class Case:
             "settings": {
                 "verdict": "pass",
                 "service": SERVICE,
-                "backend": "gateway",
+                "backend": entrance.backend,
                 "store": self.place,
                 "plan": PLAN,
                 "serving": serving,
@@ -128,7 +118,7 @@ class Case:
             with (self.folder / "errors.txt").open("w") as errors:
                 process = subprocess.Popen(command, stderr=errors)
             while process.poll() is None:
-                phase = (self.record.read()[0] or {}).get("phase")
+                phase = (self.ports.record.read()[0] or {}).get("phase")
                 if phase in phases and phase not in killed:
                     process.kill()
                     killed.append(phase)
@@ -139,16 +129,17 @@ class Case:
 
 
 @pytest.fixture
-def case(where, namespace, tmp_path, request):
-    made = Case(where, namespace, tmp_path, good=request.param)
-    begin(made.traffic, made.url, HOST, made.champion)
+def case(where, entrance, namespace, tmp_path, request):
+    made = Case(where, entrance, namespace, tmp_path, good=request.param)
+    host = begin(made.ports, entrance, namespace, made.champion)
+    made.users = Users(made.rows, entrance.url, host)
     return made
 
 
 @pytest.mark.parametrize("case", [True], indirect=True)
 def test_a_good_candidate_is_promoted_though_its_process_is_killed_in_each_phase(case):
     phases = ["dark_launch", "ramp", "bake", "promote"]
-    with Users(case.rows, case.url, SERVICE, **USERS) as users:
+    with case.users as users:
         killed = case.roll_out(*phases)
         counts = users.stop()
     outcome = read_json(case.outcome)
@@ -164,7 +155,7 @@ def test_a_good_candidate_is_promoted_though_its_process_is_killed_in_each_phase
 
 @pytest.mark.parametrize("case", [False], indirect=True)
 def test_a_candidate_that_is_worse_in_one_stratum_is_rolled_back_though_its_process_is_killed(case):
-    with Users(case.rows, case.url, SERVICE, **USERS) as users:
+    with case.users as users:
         killed = case.roll_out("roll_back")
         counts = users.stop()
     outcome = read_json(case.outcome)

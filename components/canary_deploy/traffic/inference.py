@@ -9,7 +9,7 @@ from typing import Any
 from adsmu.canary_deploy.cluster_records import ConfigMapRecord
 from adsmu.canary_deploy.release import Release
 from adsmu.canary_deploy.traffic.serving import Serving, container, digest_of, pod
-from adsmu.cluster import CONFIG_MAP, Cluster, Kind, Manifest
+from adsmu.cluster import CONFIG_MAP, Cluster, Kind, Manifest, NotThere
 from adsmu.errors import Refused
 
 INFERENCE_SERVICE = Kind("serving.kserve.io", "v1beta1", "inferenceservices", "InferenceService")
@@ -87,6 +87,36 @@ class InferenceService:
         except Refused as error:
             raise _explained(error) from error
 
+    def refused(self, found: Manifest | None, mode: str, first: Manifest, change: Manifest) -> list[str]:
+        """What KServe says when asked, without effect, for what a rollout does.
+
+        Args:
+            found: The object; None if there is none.
+            mode: What it would be made of.
+            first: How a first one would be specified.
+            change: What would change in the one that is there.
+        """
+        try:
+            if found is None:
+                self.create(mode, first, dry_run=True)
+            else:
+                self.change(found, change, dry_run=True)
+        except NotThere:
+            return ["the cluster knows no InferenceService of serving.kserve.io/v1beta1: install KServe"]
+        except Refused as error:
+            return [str(error)]
+        return []
+
+    def begin(self, mode: str, specified: Manifest, digest: str) -> None:
+        """Makes it of a first model, which is on trial.
+
+        Raises:
+            Conflict: There is one, or somebody else noted something meanwhile.
+            Refused: KServe does not take it, or is down.
+        """
+        self.note("", digest, None)
+        self.create(mode, {"predictor": specified})
+
     def notes(self) -> dict[str, Any]:
         """What was noted: digests of champion and candidate, and how the champion was specified."""
         return self._notes.read()[0] or {}
@@ -114,6 +144,22 @@ class InferenceService:
         notes = self.notes()
         return notes.get("champion") == "" and notes.get("candidate") == digest_of(found["spec"]["predictor"])
 
+    def all_or_nothing(self, found: Manifest, whole: int) -> bool:
+        """Whether a first model is on trial: it has all requests from the start, and that is all it can have.
+
+        Args:
+            found: The object.
+            whole: The percentage that it is to have.
+
+        Raises:
+            Refused: It is to have less.
+        """
+        if not self.first_trial(found):
+            return False
+        if whole != 100:
+            raise Refused("a first model has all requests; withdraw takes the service away")
+        return True
+
 
 def predictor(serving: Serving, release: Release) -> Manifest:
     """The specification of a predictor that KServe fetches the release for.
@@ -132,6 +178,15 @@ def predictor(serving: Serving, release: Release) -> Manifest:
 def unknown(name: str) -> str:
     """Says that an InferenceService does not tell which model it serves."""
     return f"InferenceService {name} names no model (--digest): it was not made by a rollout"
+
+
+def bypasses(found: Manifest) -> list[str]:
+    """Says which parts of an InferenceService may carry requests past the split, a sentence each."""
+    return [
+        f"InferenceService {found['metadata']['name']} has a {part}: the split may send requests past it"
+        for part in ("transformer", "explainer")
+        if part in found["spec"]
+    ]
 
 
 def condition(found: Manifest, name: str) -> tuple[str, str]:

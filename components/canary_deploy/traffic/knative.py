@@ -14,6 +14,7 @@ from adsmu.canary_deploy.traffic.inference import (
     MODE,
     NOBODY,
     InferenceService,
+    bypasses,
     condition,
     percent,
     predictor,
@@ -21,7 +22,7 @@ from adsmu.canary_deploy.traffic.inference import (
 )
 from adsmu.canary_deploy.traffic.port import Addresses
 from adsmu.canary_deploy.traffic.serving import Serving, digest_of, limited
-from adsmu.cluster import CONFIG_MAP, Cluster, Kind, Manifest, NotThere, retried
+from adsmu.cluster import CONFIG_MAP, Cluster, Kind, Manifest, retried
 from adsmu.errors import Refused
 
 KNATIVE_SERVICE = Kind("serving.knative.dev", "v1", "services", "Service")
@@ -61,16 +62,8 @@ class KnativeTraffic:
         if missing := self._isvc.missing_rights(RIGHTS):
             return missing
         found = self._isvc.read()
-        try:
-            if found is None:
-                self._isvc.create("Knative", {"predictor": self._predictor(NOBODY)}, dry_run=True)
-                return []
-            self._isvc.change(found, {}, dry_run=True)
-        except NotThere:
-            return ["the cluster knows no InferenceService of serving.kserve.io/v1beta1: install KServe"]
-        except Refused as error:
-            return [str(error)]
-        return self._foreign(found)
+        refused = self._isvc.refused(found, "Knative", {"predictor": self._predictor(NOBODY)}, {})
+        return refused if found is None or refused else self._foreign(found)
 
     def sick(self) -> str:
         """Why the champion's revision does not answer; empty while it does, or where there is none.
@@ -108,8 +101,7 @@ class KnativeTraffic:
         specified = self._predictor(release)
         found = self._isvc.read()
         if found is None:
-            self._isvc.note("", release.digest, None)
-            self._isvc.create("Knative", {"predictor": specified})
+            self._isvc.begin("Knative", specified, release.digest)
             return
         there = self._specified(found)
         if self._on_trial(found):
@@ -158,11 +150,8 @@ class KnativeTraffic:
         found, whole = self._isvc.read(), percent(share)
         if found is None or not self._on_trial(found):
             raise Refused("there is no candidate to give requests to")
-        if self._isvc.first_trial(found):
-            if whole != 100:
-                raise Refused("a first model has all requests; withdraw takes the service away")
-            return
-        self._isvc.change(found, {"predictor": {FIELD: whole}})
+        if not self._isvc.all_or_nothing(found, whole):
+            self._isvc.change(found, {"predictor": {FIELD: whole}})
 
     def addresses(self) -> Addresses:
         """The Services of the revisions; for callers in the cluster."""
@@ -295,11 +284,7 @@ class KnativeTraffic:
             return [*problems, unknown(name)]
         if spec.get("canary"):
             problems.append("spec.canary is set, which only Standard mode knows: remove it")
-        problems += [
-            f"InferenceService {name} has a {part}: the predictor's split may send requests past it"
-            for part in ("transformer", "explainer")
-            if part in spec
-        ]
+        problems += bypasses(found)
         if not problems and not self._on_trial(found):
             status, words = condition(found, "PredictorReady")
             if status != "True":

@@ -15,6 +15,7 @@ from adsmu.canary_deploy.traffic.inference import (
     MODE,
     NOBODY,
     InferenceService,
+    bypasses,
     condition,
     percent,
     predictor,
@@ -29,7 +30,6 @@ from adsmu.cluster import (
     POD,
     Cluster,
     Manifest,
-    NotThere,
     retried,
 )
 from adsmu.errors import Refused
@@ -67,7 +67,9 @@ class KServeTraffic:
         if missing := self._isvc.missing_rights(RIGHTS):
             return missing
         found = self._isvc.read()
-        refused = self._refused(found)
+        first = {"predictor": predictor(self.serving, NOBODY) | {"name": NOBODY.name}, "canary": []}
+        canary = (found or {"spec": {}})["spec"].get("canary") or []
+        refused = self._isvc.refused(found, "Standard", first, {"canary": canary})
         if found is None or refused:
             return refused
         problems = self._foreign(found)
@@ -111,8 +113,7 @@ class KServeTraffic:
         specified = predictor(self.serving, release) | {"name": release.name}
         found = self._isvc.read()
         if found is None:
-            self._isvc.note("", release.digest, None)
-            self._isvc.create("Standard", {"predictor": specified})
+            self._isvc.begin("Standard", specified, release.digest)
             return
         there = self.candidate()
         if there == release.digest:
@@ -159,9 +160,7 @@ class KServeTraffic:
         """Sets the percentage. A first model has all requests from the start, and that is all it can have."""
         found, whole = self._isvc.read(), percent(share)
         entry = None if found is None else _entry(found)
-        if found is not None and entry is None and self._isvc.first_trial(found):
-            if whole != 100:
-                raise Refused("a first model has all requests; withdraw takes the service away")
+        if found is not None and entry is None and self._isvc.all_or_nothing(found, whole):
             return
         if found is None or entry is None:
             raise Refused("there is no candidate to give requests to")
@@ -276,20 +275,6 @@ class KServeTraffic:
             f"{self.serving.service} and {self.serving.service}-predictor by hand"
         )
 
-    def _refused(self, found: Manifest | None) -> list[str]:
-        """What KServe says when asked, without effect, for what a rollout does."""
-        try:
-            if found is None:
-                specified = predictor(self.serving, NOBODY) | {"name": NOBODY.name}
-                self._isvc.create("Standard", {"predictor": specified, "canary": []}, dry_run=True)
-            else:
-                self._isvc.change(found, {"canary": found["spec"].get("canary") or []}, dry_run=True)
-        except NotThere:
-            return ["the cluster knows no InferenceService of serving.kserve.io/v1beta1: install KServe 0.21"]
-        except Refused as error:
-            return [str(error)]
-        return []
-
     def _foreign(self, found: Manifest) -> list[str]:
         """What of the InferenceService a rollout must not meddle with, or would be ignored in."""
         name, spec = self.serving.service, found["spec"]
@@ -303,11 +288,7 @@ class KServeTraffic:
             problems.append(
                 "canaryTrafficPercent is set, which Standard mode ignores without a word: remove it"
             )
-        problems += [
-            f"InferenceService {name} has a {part}: KServe's split may send requests past it"
-            for part in ("transformer", "explainer")
-            if part in spec
-        ]
+        problems += bypasses(found)
         entries = spec.get("canary") or []
         if len(entries) > 1 or any(digest_of(each["predictor"]) is None for each in entries):
             problems.append("spec.canary holds what no rollout of this kind put there: remove it")

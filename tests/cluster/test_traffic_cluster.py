@@ -1,4 +1,4 @@
-"""The gateway backend on a real cluster: pods of the predictor, a real gateway, requests all the while."""
+"""The traffic backends on a real cluster: pods of the predictor, a real split, requests all the while."""
 
 import json
 import time
@@ -8,15 +8,22 @@ import pytest
 pytest.importorskip("aiohttp")
 
 from cluster_load import Load
-from cluster_service import HOST, NEW, OLD, RATE, SERVICE, SETTLE, TRAINER, begin, released, rows, train, wait
+from cluster_service import NEW, OLD, RATE, SERVICE, SETTLE, begin, released, rows, train, wait
 
 from adsmu.canary_deploy.cluster_records import ConfigMapRecord, LeaseRecord
 from adsmu.canary_deploy.lease import Lease
-from adsmu.canary_deploy.traffic.gateway import RIGHTS, GatewayTraffic
-from adsmu.canary_deploy.traffic.serving import Serving
-from adsmu.cluster import Cluster, connect
+from adsmu.canary_deploy.traffic import gateway, knative, kserve
+from adsmu.canary_deploy.traffic.inference import INFERENCE_SERVICE
+from adsmu.cluster import HTTP_ROUTE, Cluster, connect
 from adsmu.errors import Conflict, Refused
 from adsmu.store import open_store
+
+OF_KSERVE = {INFERENCE_SERVICE: "get create patch delete"}
+RIGHTS = {
+    "gateway": gateway.RIGHTS,
+    "kserve": kserve.RIGHTS | OF_KSERVE,
+    "knative": knative.RIGHTS | OF_KSERVE,
+}
 
 
 def releases(place, folder):
@@ -29,31 +36,23 @@ def releases(place, folder):
 
 
 @pytest.fixture
-def service(where, namespace, tmp_path):
-    place = f"{where['ADSMU_STORE']}/{namespace}"
-    made = releases(place, tmp_path)
-    settings = Serving(
-        service=SERVICE,
-        namespace=namespace,
-        image=where["ADSMU_IMAGE"],
-        events=place,
-        gateway=where["ADSMU_GATEWAY"],
-        hostname=HOST,
-        replicas=2,
-        cpu="250m",
-        memory="512Mi",
-        secret="storage",
-        trainer=TRAINER,
-    )
-    return GatewayTraffic(connect(namespace), settings), made, settings
+def place(where, namespace):
+    return f"{where['ADSMU_STORE']}/{namespace}"
 
 
-def test_a_rollout_under_load_loses_no_request(service, where, record_property):
-    traffic, (old, new), _ = service
+@pytest.fixture
+def service(where, entrance, namespace, place, tmp_path):
+    ports = entrance.ports(entrance.serving(where, namespace, replicas=2, cpu="250m"), place)
+    return ports, releases(place, tmp_path)
+
+
+def test_a_rollout_under_load_loses_no_request(service, entrance, namespace, record_property):
+    ports, (old, new) = service
+    traffic = ports.traffic
     assert traffic.obstacles() == []
-    begin(traffic, where["ADSMU_GATEWAY_URL"], HOST, old)
+    host = begin(ports, entrance, namespace, old)
     figures = {}
-    with Load(where["ADSMU_GATEWAY_URL"], HOST, SERVICE, RATE) as load:
+    with Load(entrance.url, host, SERVICE, RATE) as load:
 
         def unlike(share):
             """How the answers of the last seconds differ from a share; empty where they do not."""
@@ -100,19 +99,19 @@ def test_a_rollout_under_load_loses_no_request(service, where, record_property):
     assert load.between(figures["the old champion's end"][0]).keys() == {(200, new.digest)}
 
 
-def test_every_answer_is_in_the_event_log_when_the_pods_are_gone(service, where):
-    traffic, (old, new), settings = service
-    begin(traffic, where["ADSMU_GATEWAY_URL"], HOST, old)
+def test_every_answer_is_in_the_event_log_when_the_pods_are_gone(service, entrance, namespace, place):
+    ports, (old, new) = service
+    traffic, host = ports.traffic, begin(ports, entrance, namespace, old)
     traffic.deploy(new)
     wait(traffic.unready)
-    with Load(where["ADSMU_GATEWAY_URL"], HOST, SERVICE, RATE) as load:
+    with Load(entrance.url, host, SERVICE, RATE) as load:
         traffic.set_share(0.5)
         time.sleep(SETTLE)
         traffic.set_share(1.0)
         time.sleep(SETTLE)
         traffic.promote()
         time.sleep(SETTLE)
-    store = open_store(settings.events)
+    store = open_store(place)
 
     def missing():
         written = [
@@ -130,7 +129,8 @@ def test_every_answer_is_in_the_event_log_when_the_pods_are_gone(service, where)
 
 
 def test_a_candidate_that_cannot_start_is_explained_and_withdrawn(service):
-    traffic, (old, new), _ = service
+    ports, (old, new) = service
+    traffic = ports.traffic
     traffic.deploy(old)
     wait(traffic.unready)
     traffic.set_share(1.0)
@@ -149,14 +149,14 @@ def test_a_candidate_that_cannot_start_is_explained_and_withdrawn(service):
 
 
 @pytest.fixture
-def restricted(service, namespace):
+def restricted(entrance, namespace):
     """A cluster client with no other rights than those that the backend asks for."""
     from kubernetes import client
 
     rights = client.RbacAuthorizationV1Api()
     rules = [
         {"apiGroups": [kind.group], "resources": [kind.plural], "verbs": verbs.split()}
-        for kind, verbs in RIGHTS.items()
+        for kind, verbs in RIGHTS[entrance.backend].items()
     ]
     rights.create_namespaced_role(namespace, {"metadata": {"name": "rollout"}, "rules": rules})
     subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "rollout"}
@@ -170,8 +170,8 @@ def restricted(service, namespace):
 
 
 def test_the_rights_that_are_asked_for_are_enough(service, restricted):
-    _, (old, new), settings = service
-    traffic = GatewayTraffic(restricted, settings)
+    ports, (old, new) = service
+    traffic = type(ports.traffic)(restricted, ports.traffic.serving)
     assert traffic.obstacles() == []
     traffic.deploy(old)
     wait(traffic.unready)
@@ -185,16 +185,13 @@ def test_the_rights_that_are_asked_for_are_enough(service, restricted):
     assert traffic.champion() == old.digest
 
 
-def test_a_missing_right_is_named(service, namespace):
-    _, _, settings = service
+def test_a_missing_right_is_named(service, entrance, namespace):
     nobody: Cluster = connect(namespace)
     nobody._client.set_default_header("Impersonate-User", "nobody-in-particular")
-    traffic = GatewayTraffic(nobody, settings)
-    said = traffic.obstacles()
-    assert (
-        f"the right to patch httproutes.gateway.networking.k8s.io in namespace {namespace} is missing" in said
-    )
-    with pytest.raises(Refused, match="not allowed to get httproutes"):
+    traffic = type(service[0].traffic)(nobody, service[0].traffic.serving)
+    said, kind = traffic.obstacles(), HTTP_ROUTE if entrance.backend == "gateway" else INFERENCE_SERVICE
+    assert f"the right to patch {kind} in namespace {namespace} is missing" in said
+    with pytest.raises(Refused, match=f"not allowed to get {kind.plural}"):
         traffic.champion()
 
 
