@@ -100,11 +100,9 @@ class Case:
 
     @property
     def columns(self) -> list[str]:
-        """The features that are compared: those of the strategy, else all that both tables have."""
-        chosen = self.strategy.columns.features or tuple(features(self.reference))
-        ignored = self.strategy.columns.ignore
+        """The features that are compared: those of the strategy that both tables have."""
         both = set(self.reference.column_names) & set(self.window.column_names)
-        return [name for name in chosen if name in both and name not in ignored]
+        return [name for name in self.strategy.columns.chosen(features(self.reference)) if name in both]
 
     @cached_property
     def points(self) -> tuple[np.ndarray, np.ndarray]:

@@ -162,7 +162,9 @@ def next_test(belief: np.ndarray, possible: Iterable[Test], results: Mapping[str
 
 
 def prior(possible: Iterable[Test]) -> np.ndarray:
-    """Every diagnosis is as likely as any other; labels that nobody supplied cannot be poisoned.
+    """Every diagnosis is as likely as any other, but for two that cannot be.
+
+    Labels that nobody supplied cannot be poisoned, and inputs that are not compared cannot have changed.
 
     Args:
         possible: The tests that the case allows.
@@ -170,6 +172,7 @@ def prior(possible: Iterable[Test]) -> np.ndarray:
     Returns:
         The probability of each of `DIAGNOSES`.
     """
-    supplied = any(test.name == "label_audit" for test in possible)
-    belief = np.array([name != "poisoned" or supplied for name in DIAGNOSES], float)
+    names = {test.name for test in possible}
+    needs = {"poisoned": "label_audit", "covariate": "domain_classifier"}
+    belief = np.array([name not in needs or needs[name] in names for name in DIAGNOSES], float)
     return belief / belief.sum()

@@ -78,7 +78,7 @@ def _broken(case: Case, window: pa.Table) -> list[Broken]:
 
 def _reference_columns(case: Case) -> list[str]:
     strategy = case.strategy
-    chosen = list(strategy.columns.features or features(case.reference))
+    chosen = strategy.columns.chosen(features(case.reference))
     chosen += [cohort.column for cohort in strategy.cohorts.values()]
     return [c for c in chosen if c in case.reference.column_names and c not in strategy.columns.ignore]
 

@@ -153,10 +153,12 @@ def _new_class(case: Case, outcomes: Mapping[str, Outcome]) -> Recommendation:
     for found in outcomes.values():
         if found.result == "new":
             seeds, label = found.places, found.where["label"]
-    rows = (
-        like(seeds, case.density, *case.points) if len(seeds) else cluster(case.density, case.points[1]).rows
-    )
-    rows = case.alike(rows)
+    if not case.columns:
+        rows = case.places(seeds)
+    elif len(seeds):
+        rows = case.alike(like(seeds, case.density, *case.points))
+    else:
+        rows = case.alike(cluster(case.density, case.points[1]).rows)
     named = f", labelled {label!r} where asked" if label else ""
     reason = f"these {len(rows)} rows form one new class{named}: the reference holds none of it; label them"
     return Recommendation("new_class", reason, {"form": "all", "parameters": {}}, {"label": label}, rows)

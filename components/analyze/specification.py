@@ -31,7 +31,7 @@ def specification(reference: pa.Table, strategy: Strategy) -> dict[str, Any]:
     """
     reference = observations(reference, "reference")
     columns = {"prediction": {"kind": kind(reference["prediction"].type), "role": "answer"}}
-    chosen = strategy.columns.features or tuple(features(reference))
+    chosen = strategy.columns.chosen(features(reference))
     cohorts = {cohort.column for cohort in strategy.cohorts.values()}
     for name in dict.fromkeys([*chosen, *sorted(cohorts)]):
         if name not in reference.column_names:

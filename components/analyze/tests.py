@@ -38,13 +38,17 @@ def _scored(case: Case) -> bool:
     return not case.reference["score"].null_count and not case.window["score"].null_count
 
 
+def _compared(case: Case) -> bool:
+    return bool(case.columns)
+
+
 def _labels(case: Case) -> bool:
     return case.can_ask or int(present(case.supplied).sum()) >= labelled.LABELS // 2
 
 
 TESTS = (
     Test("contract", "do the data keep the rules that the reference keeps?", 0.5, inputs.contract),
-    Test("column_drift", "is a column by itself distributed otherwise?", 1, inputs.column_drift),
+    Test("column_drift", "is a column by itself distributed otherwise?", 1, inputs.column_drift, _compared),
     Test("prediction_drift", "does the model answer otherwise?", 1, inputs.prediction_drift),
     Test("confidence_drift", "is the model as sure of itself?", 1, inputs.confidence_drift, _scored),
     Test(
@@ -52,20 +56,21 @@ TESTS = (
         "can a classifier tell the window from the reference, and still once classes are as frequent?",
         1.5,
         inputs.domain_classifier,
+        _compared,
     ),
     Test(
         "new_cluster",
         "are there rows like none of the reference, and like each other?",
         1.5,
         inputs.new_cluster,
-        lambda case: case.classes,
+        lambda case: case.classes and _compared(case),
     ),
     Test(
         "cluster_labels",
         "do those rows carry a label that is new?",
         2,
         labelled.cluster_labels,
-        lambda case: case.classes and _labels(case),
+        lambda case: case.classes and _compared(case) and _labels(case),
         ("new_cluster", "one"),
     ),
     Test(

@@ -39,9 +39,7 @@ def vectors(table: pa.Table, columns: Columns) -> np.ndarray:
     from sklearn.preprocessing import OneHotEncoder, StandardScaler, normalize
 
     parts, numbers, categories = [], [], []
-    for name in columns.features or features(table):
-        if name in columns.ignore:
-            continue
+    for name in columns.chosen(features(table)):
         if name not in table.column_names:
             raise BadInput("the column is missing", file="observations", column=name)
         column = table[name].combine_chunks()

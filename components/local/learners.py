@@ -36,7 +36,7 @@ def train(rows: pa.Table, columns: Columns, seed: int) -> Answer:
     Raises:
         BadInput: No column can be learnt from.
     """
-    chosen = [name for name in columns.features or features(rows) if name not in columns.ignore]
+    chosen = columns.chosen(features(rows))
     for name in chosen:
         if name not in rows.column_names:
             raise BadInput("the column is missing", file="observations", column=name)

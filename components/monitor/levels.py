@@ -225,7 +225,7 @@ def _watched(strategy: Strategy, reference: Profile | None) -> list[str]:
     """The columns that are looked at: the declared, or those of the reference; the model's answers always."""
     declared = strategy.columns
     known = [name for name in reference.columns if name not in RESERVED] if reference else []
-    names = [*(declared.features or known), *declared.projected, *ANSWERS]
+    names = [*declared.chosen(known), *declared.projected, *ANSWERS]
     return [name for name in dict.fromkeys(names) if name not in (*declared.ignore, *declared.text)]
 
 

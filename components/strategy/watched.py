@@ -1,5 +1,6 @@
 """The parts of a strategy that say what is watched: columns, cohorts, reference, signals."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -44,8 +45,8 @@ class Columns:
 
     Attributes:
         task: What the model does: classification or regression.
-        features: The columns that are watched, the most important first; empty: every column that is not
-            reserved. The order says nothing of a strategy's digest.
+        features: The columns that are watched, the most important first; None: every column that is not
+            reserved; empty: only what the model answers. The order says nothing of a strategy's digest.
         ignore: Columns that are not watched.
         text: Columns of strings that are text, not categories.
         embedding: Columns that must be lists of numbers.
@@ -56,7 +57,7 @@ class Columns:
     """
 
     task: str = "classification"
-    features: tuple[str, ...] = ()
+    features: tuple[str, ...] | None = None
     ignore: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
     embedding: tuple[str, ...] = ()
@@ -71,6 +72,19 @@ class Columns:
             if path.count(":") not in (1, 2) or not all(path.split(":")):
                 rule = "must be package.module:function, or package.module:function:column"
                 raise BadInput(rule, column=f"projections.{name}")
+
+    def chosen(self, known: Iterable[str]) -> list[str]:
+        """The features that are watched, of those that are known.
+
+        Args:
+            known: The columns that are not reserved.
+
+        >>> Columns().chosen("xy"), Columns(features=("y",)).chosen("xy"), Columns(features=()).chosen("xy")
+        (['x', 'y'], ['y'], [])
+        """
+        return [
+            name for name in (known if self.features is None else self.features) if name not in self.ignore
+        ]
 
     @property
     def projected(self) -> dict[str, str]:

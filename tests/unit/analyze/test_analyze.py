@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -296,3 +297,30 @@ def test_a_column_of_vectors_that_is_all_missing_is_broken():
 def test_classes_are_refused_where_the_task_is_regression():
     with pytest.raises(BadInput, match="reference, column prediction: the strategy's task is regression"):
         analyze(reference(), table(world(0)), Strategy("numbers", Columns("regression", features=("x",))))
+
+
+BLIND = replace(STRATEGY, columns=replace(STRATEGY.columns, features=()))
+"""Watches the answers alone."""
+
+
+@pytest.mark.parametrize(
+    ("change", "diagnosis"),
+    [({}, "none"), ({"new": 50}, "new_class"), ({"shares": (0.8, 0.15, 0.05)}, "label_shift")],
+)
+def test_a_strategy_that_watches_no_feature_is_analyzed_by_answers_and_labels(change, diagnosis):
+    rows = world(3, **change)
+    window = table(rows).drop_columns(["x", "y"])
+    found = analyze(reference(), window, BLIND, ask=answers(rows))
+    assert found["diagnosis"] == diagnosis
+    assert not {each["name"] for each in found["tests"]} & {
+        "column_drift", "domain_classifier", "new_cluster", "cluster_labels",
+    }  # fmt: skip
+    assert found["belief"]["covariate"] == 0
+    assert {each[0] for each in found["rows"]} <= {"w"}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_without_features_nothing_is_laid_on_inputs_that_are_not_looked_at(seed):
+    rows = world(seed, shift=1.2)
+    found = analyze(reference(), table(rows), BLIND, ask=answers(rows))
+    assert found["diagnosis"] != "covariate"

@@ -59,3 +59,13 @@ def test_vectors_must_be_as_long_as_those_of_the_reference():
     assert len(check_window(made(4), needs)) == 500
     with pytest.raises(BadInput, match="row 1, column image: a vector of 4 numbers is needed"):
         check_window(made(3), needs)
+
+
+def test_only_what_the_strategy_watches_is_asked_of_a_window():
+    window = table(world(0)).drop_columns(["y"])
+    for watched, asked in ((None, {"x", "y"}), (("x",), {"x"}), ((), set())):
+        strategy = Strategy("small", Columns(features=watched, ignore=("place",)))
+        needs = specification(reference(), strategy)
+        assert set(needs["columns"]) == {"prediction"} | asked
+        if "y" not in asked:
+            assert len(check_window(window, needs)) == len(window)
