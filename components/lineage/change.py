@@ -30,16 +30,15 @@ class Change:
         """The change in a sentence.
 
         >>> Change("data", ("data.data",), {"intents": ["Stop"]}, {}, True).words
-        'a data iteration: data.data; 1 new intents (Stop), the weights of all others are kept'
+        'a data iteration: data.data; 1 new intent (Stop), the weights of all others are kept'
         """
         text = {"seed": "only another seed", "none": "nothing"}.get(self.kind, f"a {self.kind} iteration")
         text += f": {', '.join(self.changed)}" if self.kind not in ("seed", "none") else ""
         kept = "the weights of all others are kept" if self.keeps_weights else "all weights are new"
         for what, found in (("new", self.new_labels), ("lost", self.lost_labels)):
             for kind, names in found.items():
-                text += (
-                    f"; {len(names)} {what} {kind} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
-                )
+                counted = f"{len(names)} {what} {kind if len(names) > 1 else kind.removesuffix('s')}"
+                text += f"; {counted} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
         return f"{text}, {kept}"
 
 

@@ -81,7 +81,7 @@ def conditions(card: dict[str, Any]) -> list[Condition]:
         found.append(Condition(False, f"cohorts without rows: {_some(card['unmeasured'])}; none may be"))
     for kind, words in (("stratum", "strata"), ("cohort", "cohorts")):
         harmed = [
-            f"{entry['group']} ({entry['figure']})"
+            f"{entry['name']} ({entry['figure']})"
             for entry in sorted(card["comparisons"], key=lambda each: float(each["p_harm"]))
             if entry["kind"] == kind and entry["p_harm"] < level
         ]

@@ -1,17 +1,21 @@
 """Old against new: on all rows, in each stratum and cohort, and on behavioural tests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from adsmu.data.columns import flatten
+from adsmu.data.schema import LISTS
 from adsmu.errors import BadInput
 from adsmu.sign_off.paired import compare_pairs, estimated_total
 from adsmu.sign_off.pairs import Pair
 from adsmu.strategy import Cohort
 from adsmu.stratified_evaluate.compare import holm
+from adsmu.stratify.shapes import exact, marks
 
 Measured = dict[str, np.ndarray]
 Group = tuple[str, str, np.ndarray]
@@ -56,6 +60,29 @@ def groups_of(rows: pa.Table, cohorts: dict[str, Cohort]) -> Iterator[Group]:
                 yield "cohort", f"{name}: {value}", member
 
 
+def named_strata(rows: pa.Table, shapes: Mapping[str, str]) -> dict[str, str]:
+    """What people call the strata: their intent and shape.
+
+    Args:
+        rows: The rows of an evaluation set.
+        shapes: Of strata that were declared, their shape by id. Of any other, such as one of an earlier
+            update, the first row's carrier words and slots are taken.
+
+    Returns:
+        By stratum id; nothing where rows are no utterances.
+    """
+    if not {"stratum_id", "intent", *LISTS} <= set(rows.column_names):
+        return {}
+    rows = rows.filter(pc.is_valid(rows["stratum_id"]))
+    found = exact(marks(flatten(rows)))
+    named = {}
+    for stratum, intent, shape in zip(
+        rows["stratum_id"].to_pylist(), rows["intent"].to_pylist(), found.of_row.tolist(), strict=True
+    ):
+        named.setdefault(stratum, f"{intent}: {shapes.get(stratum, found.texts[shape])}")
+    return named
+
+
 def _text(column: pa.ChunkedArray) -> bool:
     return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
 
@@ -73,6 +100,7 @@ def comparisons(
     weight: np.ndarray,
     lower_is_better: frozenset[str],
     confidence: float,
+    named: Mapping[str, str] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Compares two models on each figure in each group.
 
@@ -83,6 +111,7 @@ def comparisons(
         weight: One over the chance that a row was sampled.
         lower_is_better: Which figures are losses.
         confidence: Of every interval, two-sided.
+        named: See `named_strata`; what is not in it goes by its group.
 
     Returns:
         COMPARISON of `docs/watching.md`. p_harm of strata and cohorts is adjusted by Holm over all of them,
@@ -91,7 +120,7 @@ def comparisons(
     found = []
     for figure in champion:
         entries = [
-            _entry(group, figure, champion, candidate, weight, lower_is_better, confidence)
+            _entry(group, named, figure, champion, candidate, weight, lower_is_better, confidence)
             for group in groups
             if group[2].any()
         ]
@@ -104,6 +133,7 @@ def comparisons(
 
 def _entry(
     group: Group,
+    named: Mapping[str, str],
     figure: str,
     champion: Measured,
     candidate: Measured,
@@ -117,6 +147,7 @@ def _entry(
     return {
         "kind": kind,
         "group": name,
+        "name": named.get(name, name) if kind == "stratum" else name,
         "figure": figure,
         "lower_is_better": lower,
         **vars(compare_pairs(*values, lower, confidence)),

@@ -26,7 +26,7 @@ def render_card(card: dict[str, Any], signature: dict[str, Any] | None) -> str:
     level = 1 - card["confidence"]
     whole = [entry for entry in card["comparisons"] if entry["kind"] == "all"]
     parts = [entry for entry in card["comparisons"] if entry["kind"] != "all"]
-    parts.sort(key=lambda entry: (entry["p_harm"], entry["kind"], entry["group"], entry["figure"]))
+    parts.sort(key=lambda entry: (entry["p_harm"], entry["kind"], entry["name"], entry["figure"]))
     return templates.get_template("card.html.j2").render(
         c=card,
         s=signature,

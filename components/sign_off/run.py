@@ -13,7 +13,7 @@ from adsmu.files import digest, read_json, refuse_existing, write_json, written_
 from adsmu.imports import load
 from adsmu.lineage.change import change_of
 from adsmu.sign_off.card import CARD, FORMAT, SIGNATURE, Limits, conditions
-from adsmu.sign_off.comparison import Measured, behaviour, comparisons, groups_of, totals
+from adsmu.sign_off.comparison import Measured, behaviour, comparisons, groups_of, named_strata, totals
 from adsmu.sign_off.evaluation_set import read_evaluation_set
 from adsmu.sign_off.forgetting import backward_transfer, gate
 from adsmu.sign_off.pairs import Pair
@@ -79,6 +79,8 @@ def card_files(
         raise BadInput(f"is of another model than {of_model}", file=evaluation, column="model")
     asked: Scorer = load(scorer, "scorer")(trainer)
     groups = list(groups_of(given.rows, plan.cohorts if plan else {}))
+    shapes = {each["stratum_id"]: each["shape"] for each in measured["strata"]} if measured else {}
+    named = named_strata(given.rows, shapes)
     weight = given.rows["weight"].to_numpy()
     folders = [Path(champion), Path(model)]
     old, new = (asked.measure(given.rows, asked.answer(each, given.rows)) for each in folders)
@@ -104,7 +106,7 @@ def card_files(
         "change": {"kind": (change := change_of(before, said)).kind, "words": change.words},
         "forgetting": _forgetting(given.rows, before, old, new, limits),
         "unmeasured": [name for _, name, member in groups if not member.any()],
-        "comparisons": comparisons(groups, old, new, weight, lower, limits.confidence),
+        "comparisons": comparisons(groups, old, new, weight, lower, limits.confidence, named),
         "totals": totals(old, new, weight, lower, limits.confidence) if (weight != 1).any() else [],
         "tests": behaviour(given.pairs, old_kept, new_kept, limits.confidence),
     }

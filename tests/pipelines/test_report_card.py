@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 from commands import card_key
 
-from adsmu.data.schema import read_utterances
+from adsmu.data.schema import SCHEMA, read_utterances, write_utterances
 from adsmu.errors import BadInput
 from adsmu.files import digest
 from adsmu.sign_off.card import conditions, read_card
@@ -82,6 +82,23 @@ def test_a_version_that_is_not_there_is_bad_input(sign, inputs, tmp_path):
     with pytest.raises(BadInput, match="no store is given"):
         sign(inputs.knowing_champion, strategy=text)
     assert not (tmp_path / "card").exists()
+
+
+def test_strata_are_named_by_intent_and_shape(sign, inputs, tmp_path):
+    rows = read_utterances(inputs.corpus.test)
+    ids = pa.array(["0a1b"] * 12 + ["2c3d"] * 12 + [None] * 12, pa.string())
+    write_utterances(
+        rows.set_column(SCHEMA.get_field_index("stratum_id"), "stratum_id", ids), tmp_path / "data"
+    )
+    card, _ = sign(inputs.foreign_champion, data=tmp_path / "data")
+    strata = {each["group"]: each["name"] for each in card["comparisons"] if each["kind"] == "stratum"}
+    assert strata == {
+        "0a1b": "AddToList: add {song} to my {list}",
+        "2c3d": "AddToList: put {song} on list {list}",
+    }
+    page = (tmp_path / "card" / "card.html").read_text()
+    assert "stratum AddToList: add {song} to my {list}" in page
+    assert "0a1b" not in page
 
 
 def test_where_the_strategy_wants_it_trainings_with_other_seeds_stand_on_the_card(sign, inputs):

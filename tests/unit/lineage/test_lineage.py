@@ -151,7 +151,7 @@ def test_the_command_shows_and_rebuilds(store, generations, tmp_path):
     run = CliRunner()
     shown = run.invoke(app, ["show", str(generations.models[2]), "--store", store.uri])
     assert shown.exit_code == 0
-    assert "1 new intents (Light), the weights of all others are kept" in shown.output
+    assert "1 new intent (Light), the weights of all others are kept" in shown.output
     found = json.loads(
         run.invoke(app, ["show", digest(generations.models[2]), "--store", store.uri, "--json"]).output
     )
