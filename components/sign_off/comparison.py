@@ -75,7 +75,7 @@ def named_strata(rows: pa.Table, shapes: Mapping[str, str]) -> dict[str, str]:
         return {}
     rows = rows.filter(pc.is_valid(rows["stratum_id"]))
     found = exact(marks(flatten(rows)))
-    named = {}
+    named: dict[str, str] = {}
     for stratum, intent, shape in zip(
         rows["stratum_id"].to_pylist(), rows["intent"].to_pylist(), found.of_row.tolist(), strict=True
     ):
