@@ -146,8 +146,11 @@ def open_store(uri: str | Path) -> Store:
         raise BadInput(f"must be a folder or {', '.join(f'{each}://bucket' for each in SCHEMES)}", file=text)
     where = text.replace("minio://", "s3://", 1)
     options: dict[str, Any] = {}
-    if scheme != "gs" and os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
-        options["client_options"] = {"allow_http": True}
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "") if scheme != "gs" else ""
+    if endpoint:
+        # MinIO closes a connection behind a write that it refused: the next write on it would be lost.
+        client = {"pool_max_idle_per_host": "0", "allow_http": endpoint.startswith("http://")}
+        options["client_options"] = client
     retries: Any = {"max_retries": 2, "retry_timeout": _seconds(10)}
     return Store(text, from_url(where, retry_config=retries, **options))
 

@@ -28,6 +28,14 @@ def test_what_is_there_is_never_replaced(store):
     assert store.read("looks/1.json") == b"first"
 
 
+def test_a_refused_write_does_not_spoil_the_next_ones(store):
+    store.create("taken", b"first")
+    for number in range(60):  # a server was seen to close every few connections behind a refusal
+        with pytest.raises(AlreadyThere):
+            store.create("taken", b"second")
+        store.create(f"free/{number}", b"")
+
+
 def test_what_is_not_there_reads_as_nothing(store):
     assert store.read("looks/1.json") is None
     assert store.names() == store.names("looks") == store.folders("looks") == []
