@@ -17,6 +17,7 @@ def curate(
     way: str,
     budget: int,
     labels: Input[Dataset] = None,
+    earlier: Input[Dataset] = None,
     by: str = "",
     shares: dict = {},  # noqa: B006 - kfp reads the default, nothing writes it
     flags: list = ["down"],  # noqa: B006 - the same
@@ -32,6 +33,7 @@ def curate(
         way: stratified, feedback, errors, uncertainty, predicted_loss, different, representative or impact.
         budget: Rows at most.
         labels: Labels that came late, Parquet.
+        earlier: What was chosen before, a file or a folder of them: none of it is chosen again.
         by: Of stratified: the column.
         shares: Of stratified: value to proportion, summing to 1; empty: evenly.
         flags: Of feedback: what a complaint says.
@@ -55,6 +57,7 @@ def curate(
         shares=shares or None,
         flags=tuple(flags),
         labels=labels.path if labels else None,
+        earlier=earlier.path if earlier else None,
         seed=seed,
     )
     return namedtuple("Outputs", ["rows"])(made["chosen"])

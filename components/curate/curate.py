@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from adsmu.curate.scores import SCORES, Pool
 from adsmu.curate.select import Chosen, flagged_first, similar_to_errors, stratified, worth_a_label
 from adsmu.curate.vectors import vectors
+from adsmu.data.parquet import read_parquet
 from adsmu.errors import BadInput
 from adsmu.files import digest, write_json, written_whole
 from adsmu.profile.observations import join_labels, read_labels, read_observations
@@ -33,6 +34,7 @@ def curate_files(
     shares: Mapping[str, float] | None = None,
     flags: tuple[str, ...] = ("down",),
     labels: str | Path | None = None,
+    earlier: str | Path | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Chooses unlabelled rows, and writes their ids in order and what they were chosen by.
@@ -48,6 +50,8 @@ def curate_files(
         shares: Of stratified: value to proportion; None: evenly.
         flags: Of feedback: what a complaint says.
         labels: Labels that came late, Parquet, or None.
+        earlier: Rows that were chosen before, a file as `chosen` or a folder of such; none is chosen again
+            while people label it. None: there are none.
         seed: Of what is random.
 
     Returns:
@@ -64,9 +68,13 @@ def curate_files(
     table = read_observations(observations)
     if labels:
         table = join_labels(table, read_labels(labels), labels)
-    open_ = np.flatnonzero(pc.is_null(table["label"]).to_numpy())
-    if not len(open_):
+    waiting = _chosen_before(earlier)
+    unlabelled = pc.is_null(table["label"])
+    open_ = np.flatnonzero(pc.and_not(unlabelled, pc.is_in(table["id"], waiting)).to_numpy())
+    if not pc.any(unlabelled).as_py():
         raise BadInput("every row has a label already", file=observations, column="label")
+    if not len(open_):
+        raise BadInput("every row without a label was chosen before", file=earlier)
     if way in ("stratified", "feedback"):
         asked = table.take(pa.array(open_))
         found = (
@@ -88,6 +96,7 @@ def curate_files(
         "shares": dict(shares) if shares else None,
         "seed": seed,
         "chosen": len(found.rows),
+        "earlier": len(waiting),
         "unlabelled": len(open_),
         "by_lot": bool(len(found.rows) and np.isfinite(found.weights).all()),
     }
@@ -102,6 +111,20 @@ def curate_files(
         pq.write_table(rows, temporary, compression="zstd")
     write_json(content, curation)
     return content
+
+
+def _chosen_before(earlier: str | Path | None) -> pa.Array:
+    """The ids of rows that were chosen before."""
+    if not earlier:
+        return pa.array([], pa.string())
+    files = sorted(Path(earlier).rglob("*.parquet")) if Path(earlier).is_dir() else [Path(earlier)]
+    ids = []
+    for file in files:
+        rows = read_parquet(file)
+        if "id" not in rows.column_names:
+            raise BadInput("the column is missing", file=file, column="id")
+        ids += rows["id"].cast(pa.string()).to_pylist()
+    return pa.array(ids, pa.string())
 
 
 def _by_likeness(

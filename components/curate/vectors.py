@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from adsmu.errors import BadInput
 from adsmu.profile.columns import vectors as column_vectors
 from adsmu.profile.observations import features, is_embedding, is_numeric, is_text, is_tokens
+from adsmu.profile.projections import project
 from adsmu.strategy import Columns
 
 DIRECTIONS = 100
@@ -24,7 +25,7 @@ def vectors(table: pa.Table, columns: Columns) -> np.ndarray:
     Vectors stand as they are; a text is the first directions of the singular value decomposition of its
     weighted words and pairs of words (Deerwester et al. 1990, "Indexing by latent semantic analysis");
     categories become one column a value; numbers are standardised, one that is missing is taken for the mean.
-    Each kind has length one by itself, then all of a row together.
+    A projection of the strategy is a number. Each kind has length one by itself, then all of a row together.
 
     Args:
         table: Observations.
@@ -53,6 +54,7 @@ def vectors(table: pa.Table, columns: Columns) -> np.ndarray:
             categories.append(pc.fill_null(column.cast(pa.string()), "").to_pylist())
         elif is_numeric(column.type):
             numbers.append(_number(column))
+    numbers += [_number(project(table, path, name)) for name, path in columns.projections.items()]
     if numbers:
         parts.append(StandardScaler().fit_transform(np.column_stack(numbers)))
     if categories:

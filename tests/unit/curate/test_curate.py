@@ -283,3 +283,33 @@ def test_classes_may_be_numbers(tmp_path: Path, strategy: Path) -> None:
     paths = {"chosen": tmp_path / "chosen.parquet", "curation": tmp_path / "curation.json"}
     made = curate_files(tmp_path / "seen.parquet", strategy, way="uncertainty", budget=5, **paths)
     assert made["chosen"] == 5
+
+
+def test_what_was_chosen_before_is_not_chosen_again_while_people_label_it(
+    tmp_path: Path, strategy: Path
+) -> None:
+    _, first = run(tmp_path, strategy, "uncertainty")
+    (tmp_path / "before").mkdir()
+    (tmp_path / "chosen.parquet").rename(tmp_path / "before" / "1.parquet")
+    made, second = run(tmp_path, strategy, "uncertainty", earlier=tmp_path / "before")
+    assert (made["earlier"], made["unlabelled"], len(second)) == (20, 80, 20)
+    assert not set(first["id"].to_pylist()) & set(second["id"].to_pylist())
+    assert run(tmp_path, strategy, "uncertainty", earlier=tmp_path / "before" / "1.parquet")[1] == second
+
+
+def test_when_all_were_chosen_before_that_is_said(tmp_path: Path, strategy: Path) -> None:
+    every = pa.table({"id": [f"r{n}" for n in range(200)]})
+    pq.write_table(every, tmp_path / "before.parquet")
+    with pytest.raises(BadInput, match="every row without a label was chosen before"):
+        run(tmp_path, strategy, "feedback", earlier=tmp_path / "before.parquet")
+    pq.write_table(every.rename_columns(["name"]), tmp_path / "before.parquet")
+    with pytest.raises(BadInput, match="column id: the column is missing"):
+        run(tmp_path, strategy, "feedback", earlier=tmp_path / "before.parquet")
+
+
+def test_rows_can_be_alike_by_a_projection_of_the_users_own() -> None:
+    table = rows(6, query=["play it"] * 3 + ["play it again and again please"] * 3)
+    path = "adsmu.profile.projections:token_count:query"
+    space = vectors(table, Columns(features=(), projections={"length": path}))
+    assert space.shape == (6, 1)
+    assert space[0] == space[2] == -space[3]

@@ -274,3 +274,16 @@ def test_a_strategy_that_asks_for_a_p_value_is_refused(tmp_path: Path) -> None:
     path.write_text("name: test\nsignals: {ks: {p_value: 0.05}}\n", encoding="utf-8")
     with pytest.raises(BadInput, match="p-value is not taken"):
         read_strategy(path)
+
+
+def test_images_that_are_inverted_are_seen_by_their_mean_pixel_and_along_a_random_direction(
+    fashion_mnist: Path,
+) -> None:
+    with np.load(fashion_mnist) as files:
+        images = files["x_train"].reshape(-1, 784)[:600] / 255
+    pixels = [images[:300], 1 - images[300:]]
+    table, windows = weeks([{"image": each.tolist()} for each in pixels])
+    own = {name: f"adsmu.profile.projections:{name}:image" for name in ("mean_value", "random_direction")}
+    of = Columns("classification", features=(), projections=own)
+    last = list(replay(table, plan(columns=of), windows))[-1]
+    assert {each["column"] for each in last.findings["findings"]} == set(own)

@@ -1,6 +1,7 @@
 import datetime
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from scipy import stats
@@ -94,3 +95,13 @@ def test_impossible_requests_are_refused(options):
 def test_rows_without_a_stratum_are_a_stratum():
     kept = sample(table(["a"] * 50 + [None] * 2), 0.02, by="kind")
     assert sorted(kept["kind"].to_pylist(), key=str) == [None, "a"]
+
+
+def test_the_rarest_weather_of_the_bicycles_is_in_a_stratified_sample_of_one_in_a_hundred(bike):
+    weather = pd.read_csv(bike)["weathersit"].astype(str).tolist()
+    kept = sample(table(weather), 0.01, by="kind")
+    found = dict(zip(*np.unique(kept["kind"].to_pylist(), return_counts=True), strict=True))
+    assert weather.count("4") == 3 and found["4"] >= 1
+    for kind in "123":
+        assert found[kind] == pytest.approx(0.01 * weather.count(kind), abs=1)
+    assert sum(kept["weight"].to_pylist()) == pytest.approx(len(weather))

@@ -1,5 +1,7 @@
 """Behavioural tests: what must hold, and what may stand in their file."""
 
+from pathlib import Path
+
 import pytest
 
 from adsmu.errors import BadInput
@@ -64,3 +66,9 @@ def test_a_pair_is_written_as_it_was_read(tmp_path):
     (tmp_path / "pairs.jsonl").write_text(text)
     (pair,) = read_pairs(tmp_path / "pairs.jsonl")
     assert pair.as_json() == {"test": "a", "input": {"x": 1}, "holds": "equals", "value": None, "at": "b"}
+
+
+def test_the_example_holds_expectations_and_invariances():
+    pairs = read_pairs(Path(__file__).parents[3] / "examples" / "pairs.jsonl")
+    assert {pair.kind for pair in pairs} == {"expectation", "invariance"}
+    assert all(pair.input["tokens"] and pair.at in ("intent", "tags") for pair in pairs)
