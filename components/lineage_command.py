@@ -9,9 +9,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from adsmu.errors import EXIT_EXHAUSTED
+from adsmu.data.schema import read_utterances, write_utterances
+from adsmu.errors import EXIT_EXHAUSTED, BadInput
 from adsmu.lineage.chain import lineage
 from adsmu.lineage.kept import keep as keep_model
+from adsmu.lineage.learnt import learnt_tables, with_learnt
 from adsmu.lineage.order import order as in_order
 from adsmu.lineage.order import queued_again, read_needs
 from adsmu.lineage.rebuild import fetch
@@ -83,8 +85,16 @@ def start(
     strategy: Annotated[
         Path | None, typer.Option(help="strategy.yaml; its calibrate_every counts. None: never from scratch.")
     ] = None,
+    existing: Annotated[
+        Path | None, typer.Option(help="Existing rows of before the first promotion; with --joined.")
+    ] = None,
+    joined: Annotated[
+        Path | None, typer.Option(help="The table to write: those, and all that was learnt since.")
+    ] = None,
 ) -> None:
     """Fetch what the next training begins with, and say whether it goes on or begins from scratch."""
+    if bool(existing) != bool(joined):
+        raise BadInput("goes with --joined: what was learnt is put behind these rows", file="--existing")
     every = read_strategy(strategy).calibrate_every if strategy else 0
     at = open_store(store)
     found = next_start(at, service, every)
@@ -92,6 +102,10 @@ def start(
         fetch(found.base, at, output)
     _tell(f"mode     {found.mode}")
     _tell(f"base     {output if found.base else 'none'}")
+    if existing and joined:
+        learnt = learnt_tables(at, found.base) if found.base else {}
+        write_utterances(rows := with_learnt(read_utterances(existing), learnt), joined)
+        _tell(f"existing {joined}, {len(rows):,} rows")
     _tell(f"reason   {found.reason}")
 
 

@@ -5,11 +5,15 @@ import logging
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from adsmu.canary_deploy.release import crown
 from adsmu.data.schema import SPLITS, read_utterances, utterances, write_utterances
+from adsmu.errors import BadInput
 from adsmu.files import digest
 from adsmu.lineage.kept import data_name, keep_origin
 from adsmu.lineage.learnt import learnt_tables, on_their_sides, with_learnt
+from adsmu.lineage_command import app
 from adsmu.store import open_store
 
 
@@ -94,3 +98,15 @@ def test_no_text_that_was_held_out_is_learnt_later_and_no_text_changes_its_side(
 def test_a_split_that_a_row_has_is_kept():
     rows = utterances([row("a", "stop", "train")])
     assert on_their_sides(rows, [utterances([row("b", "stop", "test")])])["split"].to_pylist() == ["train"]
+
+
+def test_the_command_that_begins_an_update_joins_the_rows_too(promoted, generations, tmp_path):
+    crown(promoted, "speaker", digest(generations.models[2]), "rollout", 0.0)
+    asked = ["start", "speaker", "--store", promoted.uri, "--output", str(tmp_path / "base")]
+    asked += ["--existing", str(generations.existing)]
+    told = CliRunner().invoke(app, [*asked, "--joined", str(tmp_path / "joined.parquet")])
+    joined = read_utterances(tmp_path / "joined.parquet")
+    assert f"joined.parquet, {len(joined)} rows" in told.output.replace("\n", "")
+    assert "Light" in joined["intent"].to_pylist()
+    assert set(texts(read_utterances(generations.tables[1][0]))) <= set(texts(joined))
+    assert isinstance(CliRunner().invoke(app, asked).exception, BadInput)
