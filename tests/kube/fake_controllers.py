@@ -284,6 +284,7 @@ class Knative:
             "latestReadyRevision": ready,
             "latestRolledoutRevision": former,
             "previousRolledoutRevision": before,
+            "address": {"url": f"http://{name}.ml.svc.cluster.local"},
         }
         whole = ready == created
         status = {

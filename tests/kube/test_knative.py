@@ -166,13 +166,14 @@ def test_a_service_that_does_not_run_on_knative_is_an_obstacle(knative, api):
     assert "does not run on Knative" in knative.traffic.obstacles()[0]
 
 
-def test_addresses_are_of_revisions(knative):
+def test_addresses_are_of_revisions_by_their_whole_names(knative):
+    """Knative's activator, which stands before a revision, knows it by no shorter one and answers 404."""
     knative.begin(OLD)
     knative.traffic.deploy(NEW)
-    assert knative.traffic.addresses().champion == "http://nlu-predictor-00001.ml.svc"
-    assert knative.traffic.addresses().candidate == "http://nlu-predictor-00002.ml.svc"
+    assert knative.traffic.addresses().champion == "http://nlu-predictor-00001.ml.svc.cluster.local"
+    assert knative.traffic.addresses().candidate == "http://nlu-predictor-00002.ml.svc.cluster.local"
     knative.traffic.set_share(1.0)
-    assert knative.traffic.addresses().champion == "http://nlu-predictor-00001.ml.svc"
+    assert knative.traffic.addresses().champion == "http://nlu-predictor-00001.ml.svc.cluster.local"
 
 
 def test_an_older_model_that_came_back_is_said_so(knative, api):

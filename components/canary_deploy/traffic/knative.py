@@ -8,6 +8,8 @@ specification back, so that nobody who removes the field later promotes a bad mo
 Which revision is whose is told by the digest in its arguments, never by its number or by "latest".
 """
 
+from urllib.parse import urlsplit
+
 from adsmu.canary_deploy.cluster_records import RECORD_RIGHTS
 from adsmu.canary_deploy.release import Release
 from adsmu.canary_deploy.traffic.inference import (
@@ -253,8 +255,13 @@ class KnativeTraffic:
         return ""
 
     def _address(self, found: Manifest, digest: str | None) -> str:
+        """Of the Service of a revision, in the domain that KServe gives the predictor's own address in.
+
+        What stands before a revision tells it by its whole name, and answers 404 to `NAME.NAMESPACE.svc`.
+        """
         name = self._revision_of(found, digest)
-        return f"http://{name}.{self.serving.namespace}.svc" if name else ""
+        own = urlsplit((_component(found).get("address") or {}).get("url", "")).netloc
+        return f"http://{name}.{own.partition('.')[2]}" if name and own else ""
 
     def _unsettled(self, found: Manifest, champion: str) -> str:
         """Says what of an earlier change is still under way; a change then confuses KServe's records."""
