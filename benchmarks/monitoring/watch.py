@@ -200,17 +200,12 @@ def main() -> None:
         write(given.write)
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    found: dict[str, Any] = {}
     for name in given.only:
-        found[name] = summary(list(runs(name, given.seeds)))
-        logging.getLogger(__name__).info("%s %s", name, json.dumps(found[name]))
-    if not given.print:
-        merge(
-            {
-                "watch": found
-                | {"date": f"{datetime.now(UTC):%F}", "command": "python -m benchmarks.monitoring.watch"}
-            }
-        )
+        found = summary(list(runs(name, given.seeds)))
+        logging.getLogger(__name__).info("%s %s", name, json.dumps(found))
+        if not given.print:
+            command = f"python -m benchmarks.monitoring.watch --only {name} --seeds {given.seeds}"
+            merge({f"watch_{name}": found | {"date": f"{datetime.now(UTC):%F}", "command": command}})
 
 
 if __name__ == "__main__":

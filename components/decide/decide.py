@@ -6,7 +6,7 @@ from typing import Any
 
 from adsmu.decide import past
 from adsmu.decide.record import decisions, event_key, record
-from adsmu.decide.triggers import OPENS, Said, Situation, ask_trigger
+from adsmu.decide.triggers import Said, Situation, ask_trigger
 from adsmu.errors import BadInput
 from adsmu.files import digest, read_json, write_json
 from adsmu.lineage.start import last_champion
@@ -16,6 +16,7 @@ from adsmu.store.evidence import Entry
 from adsmu.strategy import Strategy, canonical, read_strategy
 from adsmu.strategy.rule import holds, names
 from adsmu.strategy.times import moment
+from adsmu.strategy.updates import OPENS
 
 READ = {"signal", "level", "cohort", "value", "low", "high", "kind", "blocks", "text"}
 """What a decision reads of a finding."""

@@ -10,9 +10,7 @@ from adsmu.cron import latest_firing
 from adsmu.decide import past
 from adsmu.store.evidence import Entry
 from adsmu.strategy import Signal, Strategy, Trigger
-
-OPENS = ("retrain", "new_mix", "new_class")
-"""Recommendations of an analysis that an update can follow."""
+from adsmu.strategy.updates import OPENS
 
 
 @dataclass(frozen=True)
@@ -188,6 +186,13 @@ def _drift(name: str, trigger: Trigger, strategy: Strategy, situation: Situation
     return Said(advice["action"] in OPENS, f"{found[0]['text']}; the analysis: {advice['reason']}")
 
 
+def _analysis(name: str, trigger: Trigger, strategy: Strategy, situation: Situation) -> Said:
+    if situation.analysis is None:
+        return Said(False, "no analysis was made")
+    advice = situation.analysis["recommendation"]
+    return Said(advice["action"] in (trigger.actions or OPENS), f"the analysis: {advice['reason']}")
+
+
 def _dependency(name: str, trigger: Trigger, strategy: Strategy, situation: Situation) -> Said:
     now = {service: situation.champions.get(service) for service in strategy.needs}
     facts = {"champions": now}
@@ -214,6 +219,7 @@ _KINDS: dict[str, Callable[[str, Trigger, Strategy, Situation], Said]] = {
     "segment": _performance,
     "volume": _volume,
     "drift": _drift,
+    "analysis": _analysis,
     "dependency": _dependency,
     "manual": _manual,
 }

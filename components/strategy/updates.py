@@ -8,6 +8,9 @@ from adsmu.cron import check_cron
 from adsmu.errors import BadInput
 from adsmu.strategy.canonical import keep, one_of
 
+OPENS = ("retrain", "new_mix", "new_class")
+"""Recommendations of an analysis that an update can follow."""
+
 VERSION = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,62}")
 """The version of an evaluation set names a folder of the store."""
 
@@ -20,6 +23,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
     "segment": ("signal", "cohort", "hysteresis"),
     "volume": ("growth",),
     "drift": ("signals",),
+    "analysis": ("actions",),
     "dependency": (),
     "manual": (),
 }
@@ -40,6 +44,7 @@ class Trigger:
         hysteresis: How far the figure must come back beyond the threshold before it can fire again.
         growth: Of volume: by which share the labelled rows must have grown.
         signals: Of drift: the signals that count; empty: all of level drift.
+        actions: Of analysis: the recommendations that count, of `OPENS`; empty: all of them.
     """
 
     kind: str
@@ -51,6 +56,7 @@ class Trigger:
     hysteresis: float = 0.0
     growth: float = 0.05
     signals: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         one_of(self, "kind", tuple(TRIGGERS))
@@ -68,6 +74,7 @@ class Trigger:
         keep(self, "signal", bool(self.signal) or "signal" not in TRIGGERS[self.kind], "the name of a signal")
         keep(self, "hysteresis", self.hysteresis >= 0, "0 or more")
         keep(self, "growth", self.growth > 0, "above 0")
+        keep(self, "actions", set(self.actions) <= set(OPENS), f"of {', '.join(OPENS)}")
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,26 @@ def test_drift_alone_opens_nothing_without_an_analysis_that_recommends_it() -> N
     assert History(strategy()).decide(NOON, drifted, analysis=analysis("retrain"))["action"] == "update"
 
 
+@pytest.mark.parametrize(
+    ("actions", "opening"), [((), {"retrain", "new_mix", "new_class"}), (("new_class",), {"new_class"})]
+)
+def test_what_an_analysis_recommends_opens_an_update_where_the_strategy_wants_it(
+    actions: tuple[str, ...], opening: set[str]
+) -> None:
+    plan = strategy(triggers={"told": Trigger("analysis", actions=actions)}, combine="told")
+    assert History(plan).decide(NOON)["action"] == "do_not_update"
+    for action in ("nothing", "retrain", "new_mix", "new_class"):
+        made = History(plan).decide(NOON, analysis=analysis(action))
+        assert (made["action"] == "update") == (action in opening), action
+        assert said(made, "told")["reason"] == f"the analysis: advice: {action}"
+    assert History(plan).decide(NOON, analysis=analysis("mend_data"))["action"] == "do_not_update"
+
+
+def test_a_trigger_on_a_recommendation_that_no_update_follows_is_refused() -> None:
+    with pytest.raises(BadInput, match="must be of retrain, new_mix, new_class"):
+        Trigger("analysis", actions=("mend_data",))
+
+
 def test_drift_that_was_temporary_or_is_for_debugging_opens_nothing() -> None:
     temporary = figure("psi", 0.5, 0.4, 0.6) | {"kind": "temporary"}
     debug = figure("ks", 0.5, 0.4, 0.6)
