@@ -47,7 +47,7 @@ def canary_deploy(
         serving: Settings of the backend.
         trainer: Import path of the models' trainer.
         override: Who admits a model that its evaluation does not, and why; recorded. Empty: nobody.
-        cause: What opened the update, by name; kept with a model that is promoted.
+        cause: What opened the update, by name; kept with the model.
 
     Returns:
         outcome: promoted, rolled_back, inconclusive or skipped.

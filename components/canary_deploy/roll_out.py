@@ -73,7 +73,7 @@ def roll_out_files(
         override: Who admits a model that its evaluation does not, and why. A report card that the plan
             demands must be signed all the same.
         card: The folder of the model's report card, or None.
-        cause: What opened the update, by name; kept with a model that is promoted.
+        cause: What opened the update, by name; kept with the model.
 
     Returns:
         promoted, rolled_back, inconclusive or skipped.

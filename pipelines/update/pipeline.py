@@ -383,7 +383,7 @@ def update(
         serving: Settings of the backend.
         strategy: The text of strategy.yaml, which the report card is bound to; empty: there is none.
         cause: What opened the update: digest of the strategy, id of the dataset, decision and reason. It is
-            kept with a model that is promoted.
+            kept with the model.
     """
     last = CanaryFinaliseOp(service=service, backend=backend, store=store, serving=serving, trainer=trainer)
     with dsl.ExitHandler(opens_storage(last.set_caching_options(False))):
