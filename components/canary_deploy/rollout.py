@@ -345,7 +345,7 @@ class Rollout:
             self._write({"kind": "lost", "share": found.share, "seen": traffic.share()})
         self.ports.lease.require()
         traffic.set_share(found.share)
-        begin, follows = self.ports.clock(), False
+        begin, follows = self.ports.clock(), None
         for _ in range(6):
             self._sleep(max(settle, 0.1))
             follows = self._follows(found, begin + settle / 2)
@@ -353,7 +353,7 @@ class Rollout:
                 break
         if traffic.share() != found.share:
             raise Refused(f"a share of {found.share:g} was set, {traffic.share():g} is read back")
-        self._write({"kind": "share", "share": found.share, "followed": follows})
+        self._write({"kind": "share", "share": found.share, "followed": follows is not False})
 
     def _sleep(self, seconds: float) -> None:
         """Waits without losing the lease."""
@@ -368,11 +368,12 @@ class Rollout:
         last = [entry for entry in self.entries if entry["kind"] == "share"][-1]
         return bool(last["followed"])
 
-    def _follows(self, found: Progress, since: float) -> bool:
-        """Whether the requests counted at the variants go where they are sent.
+    def _follows(self, found: Progress, since: float) -> bool | None:
+        """Whether the requests counted at the variants go where they are sent; None: too few to tell.
 
-        A variant that is to get none must get none. One that is to get a part must have got a request as soon
-        as it would be strange that it did not: after n requests the chance of that is (1 - share)^n.
+        A variant that is to get none must get none. Of two that are to get a part, each must have got a
+        request; that one has not proves something only when it is strange: the chance of it is
+        (1 - share)^n after n requests.
         """
         observer = self._observing()
         observer.poll()
@@ -380,8 +381,9 @@ class Rollout:
         canary = sum(model == found.candidate for model in models)
         if found.share in (0.0, 1.0):
             return canary == found.share * len(models)
-        seen = min(canary, len(models) - canary) > 0
-        return seen or max(found.share, 1 - found.share) ** len(models) > STRANGE
+        if 0 < canary < len(models):
+            return True
+        return None if max(found.share, 1 - found.share) ** len(models) > STRANGE else False
 
     def _decide(self, content: dict[str, Any], now: float | None = None) -> None:
         decision = progress.look_decision(self._found, content["look"])

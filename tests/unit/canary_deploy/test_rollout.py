@@ -342,6 +342,17 @@ def test_a_split_that_is_not_the_configured_one_promotes_nothing(world, routed):
     assert last["decision"]["reasons"][0].startswith("the canary does not get the share of requests")
 
 
+def test_a_split_that_requests_follow_late_is_waited_for(world):
+    world.rate, set_at = 3, {}
+
+    def late(share):
+        return share if world.ticks - set_at.setdefault(share, world.ticks) > 9 else 0.0
+
+    world.routed = late
+    plan = {"steps": [0.5, 1.0], "min_requests": 20, "min_labels": 5, "margin": 0.3, "floor": 0.5}
+    ended(world, deploy(world.request(**plan, rare=0.05, max_seconds=2000), ports(world)), "promoted")
+
+
 @pytest.mark.parametrize("jump", [-300.0, 300.0])
 def test_a_clock_that_jumps_promotes_nothing_that_is_worse_and_loses_nothing_good(tmp_path, jump):
     for name, accuracy, outcomes in (
