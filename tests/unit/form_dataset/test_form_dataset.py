@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adsmu.draw import in_proportion, lots, shared_out
@@ -111,6 +111,7 @@ def test_weighted_totals_of_a_sample_are_unbiased(dataset: Dataset) -> None:
         assert abs(np.mean(unweighted) - truth) > 10 * error
 
 
+@settings(deadline=None)
 @given(st.floats(1, 5), st.integers(0, 50))
 def test_upsampling_multiplies_weak_rows_and_leaves_totals_as_they_are(factor: float, seed: int) -> None:
     table = rows(120)
