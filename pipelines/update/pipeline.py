@@ -30,6 +30,7 @@ from adsmu import (
     SynthesizeOp,
     TrainOp,
 )
+from adsmu.image import IMAGE
 from adsmu.pipelines import recursion
 from adsmu.pipelines.storage import opens_storage
 from adsmu.pipelines.update.component import finish
@@ -223,6 +224,7 @@ def promote(
         cause=cause,
     )
     opens_storage(rollout)
+    rollout.set_env_variable("ADSMU_IMAGE", IMAGE)  # what its predictors run, unless `serving` says otherwise
     rollout.set_caching_options(False).set_retry(num_retries=3, backoff_duration="10s", backoff_factor=2.0)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster_runs import core, eventually
+from cluster_runs import NAMESPACE, adsmu, core, eventually, submitted
 from namespaces import made_namespace
 
-from adsmu.cluster import POD, Cluster
+from adsmu.cluster import POD, Cluster, connect
 from adsmu.data.schema import write_utterances
 from adsmu.store import download, open_store
 from adsmu.train.model import load_model, read_model
@@ -222,3 +222,51 @@ def test_a_step_that_is_killed_takes_its_trainjob_along(namespace, pool, how):
     step.cleaned_up()
     if how == "asked":
         eventually("the task is taken out of the storage", lambda: step.tasks() == [], 60)
+
+
+@pytest.fixture
+def allowed(client):
+    """What runs the steps of Kubeflow Pipelines may train on nodes."""
+    role, binding = yaml.safe_load_all(
+        (ROOT / "manifests" / "rights" / "train-job" / "role.yaml").read_text()
+    )
+    roles = client.RbacAuthorizationV1Api()
+    roles.create_namespaced_role(NAMESPACE, role)
+    roles.create_namespaced_role_binding(NAMESPACE, binding)
+    yield
+    roles.delete_namespaced_role_binding(binding["metadata"]["name"], NAMESPACE)
+    roles.delete_namespaced_role(role["metadata"]["name"], NAMESPACE)
+
+
+@pytest.mark.slow
+def test_an_update_on_kubeflow_pipelines_trains_on_two_nodes(
+    server, pool, allowed, place, parameters, tmp_path
+):
+    at = place.replace("s3://", "minio://")
+    anywhere = pool | {"gpus": "", "selector": {}}
+    run = submitted(
+        server,
+        parameters(
+            trainer=TRAINER,
+            settings=SMALL | {"epochs": 3},
+            pool=anywhere,
+            checkpoints=f"{at}/checkpoints",
+            max_rounds=1,
+            memory="1Gi",
+        ),
+    )
+    cluster = connect(NAMESPACE)
+
+    def nodes():
+        pods = [each for each in cluster.find(POD) if JOB_LABEL in each["metadata"].get("labels", {})]
+        found = {each["spec"].get("nodeName") for each in pods}
+        return found if len(found - {None}) == 2 else None
+
+    eventually("two nodes train", nodes, 900)
+    code, told, errors = adsmu(server, "watch", run, "--json")
+    assert told, errors
+    assert code == {"pass": 0, "exhausted": 3}[told["verdict"]]
+    code, _, errors = adsmu(server, "fetch", run, "--output", tmp_path / "run", "--json")
+    assert code == 0, errors
+    assert read_model(tmp_path / "run" / "model")["trainer"] == TRAINER
+    assert not cluster.find(TRAIN_JOB)

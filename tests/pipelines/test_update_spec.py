@@ -54,6 +54,12 @@ def test_a_round_is_three_tasks_and_two_that_exclude_each_other(spec):
     assert tasks(spec, "comp-refine")["next-iteration-refine"]["componentRef"]["name"] == "comp-refine"
 
 
+def test_predictors_run_the_image_that_the_steps_run(spec):
+    executors = spec.pipeline["deploymentSpec"]["executors"]
+    container = executors["exec-canary-deploy"]["container"]
+    assert container["env"] == [{"name": "ADSMU_IMAGE", "value": container["image"]}]
+
+
 def test_what_opens_the_object_storage_itself_and_nothing_else_is_given_its_credentials(spec):
     executors = spec.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     given = {name for name, each in executors.items() if "secretAsEnv" in each}
