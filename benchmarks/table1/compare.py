@@ -40,6 +40,10 @@ class Runs:
         ]
         return set.intersection(*found) if found else set()
 
+    def use_cases(self, arms: Iterable[str]) -> set[UseCase]:
+        """The use cases that any of some arms has a run of."""
+        return {case for arm in arms for case in self.of.get(arm, {})}
+
     def within(self, cells: set[tuple[UseCase, int]]) -> "Runs":
         """The runs in some cells, of the arms that have all of these."""
         kept = {

@@ -61,6 +61,10 @@ SHOWN = (
     *("unseen_values", "unseen_shapes", "mean_of_three", "worst_decile", "strata_at_95"),
     *("existing", "negative_flips"),
 )
+LOOPS = (
+    *("adsmu_without_scouts", "placebo_shipped", "asked_by_requests", "asked_at_random"),
+    *("bad_values", "bad_values_kept"),
+)
 PARTS = ("frame", "unseen_shapes", "unseen_values", "existing", "negative_flips")
 
 
@@ -147,21 +151,24 @@ def table(results: Sequence[Mapping[str, Any]], runs: Runs) -> str:
     """
     tuned = {(run["corpus"], run["use_case"]) for run in results if run["tuned"]}
     named = runs.cells(NAMED) or runs.cells(runs.arms)
-    every = runs.cells(runs.arms)
+    cases = runs.use_cases(runs.arms)
+    everywhere = runs.cells(arm for arm in runs.arms if runs.use_cases([arm]) == cases)
     shown = runs.within(named)
     parts = [("All use cases", shown)]
     if tuned and any(case not in tuned for case, _ in named):
         untuned = {cell for cell in named if cell[0] not in tuned}
         parts.append(("Use cases that nothing was tuned on", runs.within(untuned)))
-    if every and shown.arms != runs.arms:
-        parts.append(("All arms, where all have run", runs.within(every)))
+    if everywhere and shown.arms != runs.within(everywhere).arms:
+        parts.append(("All arms that have run on every use case", runs.within(everywhere)))
     lines = []
     for title, part in parts:
         cases = sorted({case for arm in part.of.values() for case in arm})
         listed = ", ".join(f"{use_case} ({corpus})" for corpus, use_case in cases)
         lines += [f"## {title}", "", f"{len(part.arms)} arms, {len(cases)} use cases: {listed}.", ""]
         lines += [*_rows(part), ""]
-    lines += parts_of_the_recipe(runs)
+    recipes = [arm for arm in NAMES if arm.startswith("recipe_")]
+    lines += changes(runs, "The recipe, part by part", "recipe", recipes)
+    lines += changes(runs, "The loop, changed in one thing", "adsmu", LOOPS)
     lines += [
         "frame: domain, intent and slots all right, the mean over strata of real test rows, then over",
         "seeds, then over use cases. Changes are relative to naive, in the same cells; in brackets 95 %",
@@ -200,26 +207,30 @@ def _rows(runs: Runs) -> list[str]:
     return lines
 
 
-def parts_of_the_recipe(runs: Runs) -> list[str]:
-    """What each part of the recipe is worth: the arm that lacks it less the recipe, in the same cells.
+def changes(runs: Runs, title: str, base: str, arms: Sequence[str]) -> list[str]:
+    """What a change of an arm is worth: the changed arm less that arm, in the cells that both have.
 
     Args:
         runs: All runs.
+        title: Of the part of the table.
+        base: The arm.
+        arms: Those that differ from it in one thing.
 
     Returns:
         Lines of Markdown; none where no such arm has run.
     """
-    lacking = [arm for arm in NAMES if arm.startswith("recipe_") and pairs(runs, arm, "recipe", "frame")]
-    if not lacking:
+    ran = [arm for arm in arms if pairs(runs, arm, base, "frame")]
+    if not ran:
         return []
-    lines = ["## The recipe, part by part", "", "Each arm less the recipe, in percentage points.", ""]
-    lines += ["| arm | cells | " + " | ".join(name.replace("_", " ") for name in PARTS) + " |"]
-    lines += ["| --- | --- |" + " --- |" * len(PARTS)]
-    for arm in lacking:
-        cells = len(runs.cells([arm, "recipe"]))
-        found = [differences(pairs(runs, arm, "recipe", figure)) for figure in PARTS]
+    lines = [f"## {title}", "", f"Less {NAMES[base]}, in percentage points, in the same cells.", ""]
+    lines += ["| arm | cells | use cases | " + " | ".join(name.replace("_", " ") for name in PARTS) + " |"]
+    lines += ["| --- | --- | --- |" + " --- |" * len(PARTS)]
+    for arm in ran:
+        cells = runs.cells([arm, base])
+        found = [differences(pairs(runs, arm, base, figure)) for figure in PARTS]
         shown = [_percent(values, True).replace(" %", "") for values in found]
-        lines.append("| " + " | ".join([NAMES[arm], str(cells), *shown]) + " |")
+        counts = [str(len(cells)), str(len({case for case, _ in cells}))]
+        lines.append("| " + " | ".join([NAMES[arm], *counts, *shown]) + " |")
     return [*lines, ""]
 
 

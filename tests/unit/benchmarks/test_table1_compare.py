@@ -13,7 +13,7 @@ from benchmarks.table1.compare import (
     interval,
     pairs,
 )
-from benchmarks.table1.summary import parts_of_the_recipe
+from benchmarks.table1.summary import changes
 
 A, B, C = ("snips", "A"), ("snips", "B"), ("hwu", "C")
 
@@ -113,11 +113,11 @@ def test_results_are_gathered_by_arm_use_case_and_seed_with_their_cost():
     }
 
 
-def test_each_part_of_the_recipe_is_told_by_the_arm_that_lacks_it_less_the_recipe():
+def test_what_a_change_of_an_arm_is_worth_is_the_changed_arm_less_that_arm():
     some = runs(
         recipe={A: {0: 0.5}, B: {0: 0.6}}, recipe_fast={A: {0: 0.4}, B: {0: 0.6}}, equal={A: {0: 0.1}}
     )
-    shown = parts_of_the_recipe(some)
+    shown = changes(some, "The recipe", "recipe", ["recipe_fast", "recipe_half"])
     (row,) = [line for line in shown if line.startswith("| recipe")]
-    assert "learning rate" in row and "| 2 | -5.0 (" in row
-    assert parts_of_the_recipe(runs(equal={A: {0: 0.1}})) == []
+    assert "learning rate" in row and "| 2 | 2 | -5.0 (" in row
+    assert changes(runs(equal={A: {0: 0.1}}), "The recipe", "recipe", ["recipe_fast"]) == []
