@@ -42,7 +42,9 @@ def draw_arms(runs: Runs, labels: Mapping[str, str], file: Path) -> None:
     axes.barh(places, means, xerr=bounds, color=["C0" if "ADSMU" in name else "0.7" for *_, name in found])
     axes.set_yticks(places, [name for *_, name in found])
     axes.axvline(0, color="0.2", linewidth=0.8)
-    axes.set_xlabel(f"frame accuracy, mean over strata, less that of: {labels.get(BASE, BASE)}")
+    figure.supxlabel(
+        f"frame accuracy, mean over strata, less that of: {labels.get(BASE, BASE)}", size="medium"
+    )
     _save(figure, file)
 
 

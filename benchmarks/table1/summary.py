@@ -53,7 +53,7 @@ NAMES = {
     "asked_by_requests": "ADSMU, real rows of what it asks for in the last round",
     "asked_at_random": "ADSMU, as many real rows at random",
     "bad_values": "ADSMU, a tenth of the catalog wrong",
-    "bad_values_kept": "the same, suspected values not set aside",
+    "bad_values_kept": "ADSMU, a tenth of the catalog wrong, suspects kept",
     "recipe_unweighted": "recipe without weights on new rows",
     "recipe_unaveraged": "recipe without averaged weights",
 }
