@@ -87,12 +87,15 @@ def runtime(client):
         custom.patch_cluster_custom_object(*at, RUNTIME, body)
 
 
+def role_and_binding():
+    """What the manifests let train do."""
+    return yaml.safe_load_all((ROOT / "manifests" / "rights" / "train-job" / "role.yaml").read_text())
+
+
 @pytest.fixture
 def namespace(client):
     """A namespace in which an account may do what train asks for."""
-    role, binding = yaml.safe_load_all(
-        (ROOT / "manifests" / "rights" / "train-job" / "role.yaml").read_text()
-    )
+    role, binding = role_and_binding()
     with made_namespace() as name:
         (subject,) = binding["subjects"]
         subject["namespace"] = name
@@ -227,9 +230,7 @@ def test_a_step_that_is_killed_takes_its_trainjob_along(namespace, pool, how):
 @pytest.fixture
 def allowed(client):
     """What runs the steps of Kubeflow Pipelines may train on nodes."""
-    role, binding = yaml.safe_load_all(
-        (ROOT / "manifests" / "rights" / "train-job" / "role.yaml").read_text()
-    )
+    role, binding = role_and_binding()
     roles = client.RbacAuthorizationV1Api()
     roles.create_namespaced_role(NAMESPACE, role)
     roles.create_namespaced_role_binding(NAMESPACE, binding)
